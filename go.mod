@@ -1,0 +1,3 @@
+module github.com/octopii-go/octopii
+
+go 1.26
