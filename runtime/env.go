@@ -37,11 +37,11 @@ type Env interface {
 	Send(to NodeID, ch Channel, frame []byte)
 
 	// Submit runs job on the lane, after all jobs submitted to that lane
-	// before, and then done with job's result on the node's loop. It never calls
-	// either within this call's own stack frame of the node's method: done
-	// always comes later. The job owns the files it opens and may use
-	// nothing of the node but the values it captured. If the node dies,
-	// the job ends at its next file call, and done is never called.
+	// before, and then done with job's result on the node's loop. The job may
+	// start at once, and beside the loop; done never runs before the node's
+	// method has returned. The job owns the files it opens and may use nothing
+	// of the node but the values it captured. If the node dies, the job ends at
+	// its next file call, and done is never called.
 	Submit(lane Lane, job func(FS) error, done func(error))
 
 	// Reply answers a call. A second reply to the same call, or one after its

@@ -73,13 +73,14 @@ type File interface {
 
 	// WriteAt writes as io.WriterAt says, growing the file as needed. If it
 	// returns fewer bytes than given, the error is not nil, and what the
-	// range holds now is unknown.
+	// range holds now is unknown. Writing no bytes changes nothing.
 	WriteAt(p []byte, off int64) (int, error)
 
 	// Allocate reserves space for n bytes at off, growing the file. With zero
 	// it also writes zeros, so that later writes there change neither the size nor
 	// the extents of the file. Only bytes past the old end are touched.
-	// ErrNoSpace comes from here rather than from a later write.
+	// ErrNoSpace comes from here rather than from a later write. Reserving no
+	// bytes changes nothing.
 	Allocate(off, n int64, zero bool) error
 
 	// Size returns the length of the file in bytes.

@@ -19,29 +19,33 @@ func Mix(h, v uint64) uint64 {
 	return hi ^ lo ^ bits.RotateLeft64(h, 23)
 }
 
+// mix2 folds two values into the hash h with one multiplication.
+func mix2(h, v, w uint64) uint64 {
+	hi, lo := bits.Mul64(h^v^mixA, w^mixB)
+	return hi ^ lo ^ bits.RotateLeft64(h, 23)
+}
+
 // HashBytes folds the bytes and their number into the hash h.
 func HashBytes(h uint64, p []byte) uint64 {
 	h = Mix(h, uint64(len(p)))
-	for len(p) >= 8 {
-		h = Mix(h, binary.LittleEndian.Uint64(p))
-		p = p[8:]
+	for len(p) >= 16 {
+		h = mix2(h, binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[8:]))
+		p = p[16:]
 	}
 	if len(p) > 0 {
-		var tail [8]byte
+		var tail [16]byte
 		copy(tail[:], p)
-		h = Mix(h, binary.LittleEndian.Uint64(tail[:]))
+		h = mix2(h, binary.LittleEndian.Uint64(tail[:]), binary.LittleEndian.Uint64(tail[8:]))
 	}
 	return h
 }
 
 // Hash folds the record into the hash h, field by field.
 func (r *Record) Hash(h uint64) uint64 {
-	h = Mix(h, uint64(r.At))
-	h = Mix(h, uint64(r.Kind)<<32^uint64(r.Node))
-	h = Mix(h, r.A)
-	h = Mix(h, r.B)
-	h = Mix(h, r.C)
-	h = Mix(h, r.D)
+	// The three products do not wait for each other, nor for h.
+	where := Mix(uint64(r.At), uint64(r.Kind)<<32^uint64(r.Node))
+	first, second := Mix(r.A, r.B), Mix(r.C, r.D)
+	h = Mix(h^where, first^bits.RotateLeft64(second, 32))
 	if len(r.Note) > 0 {
 		h = HashBytes(h, r.Note)
 	}
