@@ -46,12 +46,12 @@ func (x *Site) Exponential(mean time.Duration) time.Duration {
 // table is interpolated linearly, which errs by less than 1e-4.
 func negativeLog(w uint64) uint64 {
 	const (
-		one = 1 << 32
-		ln2 = 0xb17217f7 // ln(2) in units of 2^-32
-		cap = exponentialCap * one
+		one  = 1 << 32
+		ln2  = 0xb17217f7 // ln(2) in units of 2^-32
+		most = exponentialCap * one
 	)
 	if w == 0 {
-		return cap
+		return most
 	}
 	zeros := bits.LeadingZeros64(w)
 	m := w << zeros // 2^63 <= m: 1.0 to 2.0 with the point after the first bit
@@ -60,5 +60,5 @@ func negativeLog(w uint64) uint64 {
 	frac := logTable[i] + (logTable[i+1]-logTable[i])*rest>>32
 	log2 := uint64(zeros+1)*one - frac
 	hi, lo := bits.Mul64(log2, ln2)
-	return min(hi<<32|lo>>32, cap)
+	return min(hi<<32|lo>>32, most)
 }

@@ -1,4 +1,3 @@
-// Package faults describes, decides and accounts for what goes wrong in a world.
 package faults
 
 import (

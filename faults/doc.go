@@ -1,0 +1,59 @@
+// Package faults describes, decides and accounts for what goes wrong in a world.
+//
+//	Spec    what somebody typed: io=0.15,crash=leader          spec.go, parse.go
+//	Sites   named choices: every draw of a world               sites.go
+//	Ledger  whether an act leaves a correct cluster a chance   ledger.go
+//	Counts  what fired, and what was asked for and never did   kind.go
+//
+// The package decides nothing by itself and holds no clock: a world draws from
+// sites, proposes acts to the ledger and carries out what it grants. It
+// uses integers only, imports package runtime alone of this module, and
+// never a file, a thread or a random source of the standard library.
+//
+// # The contract
+//
+// These are the faults that a correct cluster of N voters must survive. Q
+// is its quorum, N/2+1. A fault that no cluster could survive proves nothing, so
+// no world injects one; whatever is injected excuses nothing.
+//
+// A claim is what a node says about its own disk: these bytes are synced. An
+// entry is acknowledged after Q nodes made that claim for it, so every
+// quorum, having a node in common with those Q, holds a copy of it as long as
+// no claimed byte is lost. That is the balance the ledger keeps: Q copies
+// at least, N-Q+1 needed. No kind of fault below takes a claimed byte:
+//
+//   - io: a file call fails. A failed write leaves its own range unknown, and no
+//     claim covers a range whose write has not succeeded and been synced. A
+//     failed read, rename, create or remove changes nothing. The failure is
+//     transient: the same call made again draws again.
+//   - sync: a sync fails, and what it should have made durable may be gone,
+//     though reads may still show it. No claim was made, since the sync that
+//     it needs failed. Bytes of earlier successful syncs stay.
+//   - kill: the process dies; the page cache, and so every write, stays.
+//   - power-loss: memory and page cache are gone. Of what was not synced, bytes
+//     and names, any part may survive, in any order.
+//   - torn: of a sector that was not synced, part of the new bytes survives, or
+//     garbage takes their place. Bytes of the sector older than its last
+//     sync stay (powersafe overwrite).
+//   - drop, dup, corrupt, delay, partition: frames are lost, repeated, damaged,
+//     late, out of order. A frame is never a claim's only copy. A damaged one
+//     is refused by its checksum.
+//   - pause: a process stands still while time goes on. Nothing is lost.
+//
+// From this follows what is demanded:
+//
+//   - Safety, always, whatever was injected, and however many nodes
+//     were down at once: losing power everywhere at the same instant is legal.
+//   - Liveness, after the faults end: a core of any Q nodes, healed, must make
+//     progress and converge, while the rest stays as broken as it is for good,
+//     and hears none of the core or is heard by none of it. A node outside
+//     that exchanged frames with a part of the core could lead that part
+//     and starve the other for ever: Raft does not relay, so nothing is owed then.
+//   - Progress while faults go on is measured, not demanded. So that there is some
+//     to measure, crash=any and crash=leader leave a quorum running; majority and
+//     all say in so many words that they do not.
+//
+// All of these are within the budget. Over the budget are faults that take
+// claimed bytes from more disks than the balance allows; then safety must hold all the
+// same: refuse or report the loss, never answer wrongly. No kind here can do that.
+package faults

@@ -1,0 +1,101 @@
+package faults
+
+import "fmt"
+
+// Kind is a kind of fault. What it may take away is in the package comment.
+type Kind uint8
+
+// The kinds, in the order of reports.
+const (
+	KindNone       Kind = iota // no fault; never counted
+	KindIO                     // a file call other than a sync failed
+	KindShortWrite             // of KindIO: a write that left part of its bytes
+	KindSync                   // Sync, SyncData or SyncDir failed
+	KindTorn                   // an unsynced sector came out of a power loss neither old nor new
+	KindGarbage                // of KindTorn: with bytes nobody wrote
+	KindCrash                  // a process ended without its doing
+	KindKill                   // of KindCrash: the page cache lived on
+	KindPowerLoss              // of KindCrash: unsynced bytes and names may be gone
+	KindPause                  // a process stood still
+	KindPartition              // a set of links went down
+	KindDrop                   // a frame vanished
+	KindDup                    // a frame came twice
+	KindCorrupt                // a frame was damaged
+	KindDelay                  // a frame was held back
+	KindCount                  // how many there are, KindNone included
+)
+
+// kindTable describes each kind: its name in reports, and the kind it is part of.
+var kindTable = [KindCount]struct {
+	name   string
+	parent Kind
+}{
+	KindNone:       {name: "none"},
+	KindIO:         {name: "io"},
+	KindShortWrite: {name: "short-write", parent: KindIO},
+	KindSync:       {name: "sync"},
+	KindTorn:       {name: "torn"},
+	KindGarbage:    {name: "garbage", parent: KindTorn},
+	KindCrash:      {name: "crash"},
+	KindKill:       {name: "kill", parent: KindCrash},
+	KindPowerLoss:  {name: "power-loss", parent: KindCrash},
+	KindPause:      {name: "pause"},
+	KindPartition:  {name: "partition"},
+	KindDrop:       {name: "drop"},
+	KindDup:        {name: "dup"},
+	KindCorrupt:    {name: "corrupt"},
+	KindDelay:      {name: "delay"},
+}
+
+// String returns the kind's name in reports, such as power-loss.
+func (k Kind) String() string {
+	if k >= KindCount {
+		return fmt.Sprintf("kind(%d)", uint8(k))
+	}
+	return kindTable[k].name
+}
+
+// Parent returns the kind that k is a part of, or KindNone.
+func (k Kind) Parent() Kind { return kindTable[k].parent }
+
+// Counts says how often each kind of fault fired. The zero value is ready.
+type Counts [KindCount]uint64
+
+// Add counts one firing of k, and so one of its parent.
+func (c *Counts) Add(k Kind) {
+	if k == KindNone || k >= KindCount {
+		panic(fmt.Sprintf("faults: counted %v", k))
+	}
+	c[k]++
+	if parent := kindTable[k].parent; parent != KindNone {
+		c[parent]++
+	}
+}
+
+// Merge adds the firings of another run.
+func (c *Counts) Merge(other Counts) {
+	for k := range c {
+		c[k] += other[k]
+	}
+}
+
+// Each visits the kinds that fired, in the order of reports.
+func (c *Counts) Each(visit func(k Kind, n uint64)) {
+	for k, n := range c {
+		if n > 0 {
+			visit(Kind(k), n)
+		}
+	}
+}
+
+// Missing returns the kinds that the spec asks for and that never fired: a run
+// with any has shown less than it seems to.
+func (c *Counts) Missing(s Spec) []Kind {
+	var missing []Kind
+	for _, k := range s.Enabled() {
+		if c[k] == 0 {
+			missing = append(missing, k)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,177 @@
+package faults
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Spec says which faults a run has, and how many. The zero Spec has none.
+// Rates are chances in parts per million, up to a Million. Parse makes specs; one made
+// by hand must keep to its ranges, a mean for each crash and partition included.
+type Spec struct {
+	IO        uint32        // a file call other than a sync, Close or Lock fails
+	Sync      uint32        // Sync, SyncData or SyncDir fails
+	Torn      uint32        // at a power loss, an unsynced sector is torn or garbage
+	Crash     Crash         // processes end
+	Partition Partition     // links go down
+	Drop      uint32        // a frame vanishes
+	Dup       uint32        // a frame comes twice
+	Corrupt   uint32        // a frame is damaged
+	Delay     time.Duration // a frame takes up to this much longer
+}
+
+// Crash says who crashes, how, and how often.
+type Crash struct {
+	Target Target        // NoTarget: nobody
+	Power  bool          // the machine loses power, too
+	Mean   time.Duration // average time from one crash to the next
+}
+
+// Target is whom a crash strikes.
+type Target uint8
+
+// The targets.
+const (
+	NoTarget       Target = iota
+	TargetAny             // one running node
+	TargetLeader          // the node that leads
+	TargetMajority        // a quorum of the nodes at the same instant
+	TargetAll             // every node at the same instant
+)
+
+// targetNames are the targets as typed.
+var targetNames = []string{TargetAny: "any", TargetLeader: "leader", TargetMajority: "majority", TargetAll: "all"}
+
+// Partition says which links go down, and how often.
+type Partition struct {
+	Shape Shape         // NoShape: none
+	Mean  time.Duration // average time from the start of one to the start of the next
+}
+
+// Shape is what a partition cuts.
+type Shape uint8
+
+// The shapes.
+const (
+	NoShape     Shape = iota
+	ShapeSingle       // one node from all others
+	ShapeHalves       // half of the nodes from the other half
+	ShapeLeader       // the node that leads from all others
+	ShapeOneWay       // one node hears nobody, or is heard by nobody
+	ShapeFlap         // one node from all others, again and again for moments
+)
+
+// shapeNames are the shapes as typed.
+var shapeNames = []string{
+	ShapeSingle: "single", ShapeHalves: "halves", ShapeLeader: "leader", ShapeOneWay: "oneway", ShapeFlap: "flap",
+}
+
+// MeanDefault is the mean of a crash or partition that names none.
+const MeanDefault = 5 * time.Second
+
+// field is one key of a spec. Parse, String, Help and Enabled work on the table
+// of them, so that a new key is a new row and a new member of Spec.
+type field struct {
+	key     string
+	form    string // of the value, for people
+	doc     string // one line
+	example string // of the value
+	kind    Kind   // must fire when the key is on
+	of      func(*Spec) value
+}
+
+// value is the part of a spec that one key sets. Its String is what parse
+// takes, in its canonical form, and empty when it is off.
+type value interface {
+	parse(text string) error
+	String() string
+}
+
+// fields are the keys, in the order of the canonical form.
+var fields = []field{
+	{
+		key: "io", form: "P", example: "0.15", kind: KindIO,
+		doc: "a file call other than a sync, Close or Lock fails; half of the failed writes are short",
+		of:  func(s *Spec) value { return (*rate)(&s.IO) },
+	},
+	{
+		key: "sync", form: "P", example: "0.01", kind: KindSync,
+		doc: "Sync, SyncData or SyncDir fails, and what it should have made durable may be gone",
+		of:  func(s *Spec) value { return (*rate)(&s.Sync) },
+	},
+	{
+		key: "torn", form: "P", example: "0.5", kind: KindTorn,
+		doc: "at a power loss (see crash), an unsynced sector is left torn or as garbage",
+		of:  func(s *Spec) value { return (*rate)(&s.Torn) },
+	},
+	{
+		key: "crash", form: "any|leader|majority|all[:kill|power][/MEAN]", example: "leader:kill/2s", kind: KindCrash,
+		doc: "they crash every MEAN (default 5s) and boot again; power (default) loses what was not synced",
+		of:  func(s *Spec) value { return &s.Crash },
+	},
+	{
+		key: "partition", form: "single|halves|leader|oneway|flap[/MEAN]", example: "halves/10s", kind: KindPartition,
+		doc: "links between nodes go down for a while, every MEAN (default 5s)",
+		of:  func(s *Spec) value { return &s.Partition },
+	},
+	{
+		key: "drop", form: "P", example: "0.05", kind: KindDrop,
+		doc: "a frame is lost",
+		of:  func(s *Spec) value { return (*rate)(&s.Drop) },
+	},
+	{
+		key: "dup", form: "P", example: "0.02", kind: KindDup,
+		doc: "a frame arrives twice",
+		of:  func(s *Spec) value { return (*rate)(&s.Dup) },
+	},
+	{
+		key: "corrupt", form: "P", example: "0.001", kind: KindCorrupt,
+		doc: "a frame arrives damaged",
+		of:  func(s *Spec) value { return (*rate)(&s.Corrupt) },
+	},
+	{
+		key: "delay", form: "DURATION", example: "20ms", kind: KindDelay,
+		doc: "a frame takes up to this much longer",
+		of:  func(s *Spec) value { return (*extraDelay)(&s.Delay) },
+	},
+}
+
+// String returns the canonical form: keys in the order of Help, those that are
+// off and parts that are the default left out, "none" if nothing is on. Parse takes it back.
+func (s Spec) String() string {
+	var items []string
+	for _, f := range fields {
+		if text := f.of(&s).String(); text != "" {
+			items = append(items, f.key+"="+text)
+		}
+	}
+	if len(items) == 0 {
+		return nothing
+	}
+	return strings.Join(items, ",")
+}
+
+// Enabled returns the kinds of fault that a run with this spec must have seen
+// at least once to count, in the order of the canonical form.
+func (s Spec) Enabled() []Kind {
+	var kinds []Kind
+	for _, f := range fields {
+		if f.of(&s).String() != "" {
+			kinds = append(kinds, f.kind)
+		}
+	}
+	return kinds
+}
+
+// Help describes every key for people, in lines of at most 100 columns that end in a newline.
+func Help() string {
+	var b strings.Builder
+	b.WriteString("Faults are KEY=VALUE items joined by commas, each key at most once, or none:\n")
+	for _, f := range fields {
+		fmt.Fprintf(&b, "  %s=%s\n        %s\n        for example %s=%s\n", f.key, f.form, f.doc, f.key, f.example)
+	}
+	fmt.Fprintf(&b, "P is a probability from 0 to 1 with at most six decimals.\n")
+	fmt.Fprintf(&b, "DURATION is from 0s to %v, MEAN from %v to %v.\n", delayMax, meanLeast, meanMost)
+	return b.String()
+}
