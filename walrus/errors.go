@@ -1,0 +1,62 @@
+package walrus
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that callers branch on, matched with errors.Is.
+var (
+	// ErrFailed means that a flush failed: what the last group left on the disk
+	// is unknown, and the log takes nothing more. The caller halts; the next Open
+	// finds out.
+	ErrFailed = errors.New("log failed, outcome of the last group unknown")
+	// ErrCorrupt means that bytes which were durable are damaged or gone. The
+	// error is a *CorruptError.
+	ErrCorrupt = errors.New("log is corrupt")
+	// ErrCompacted means that entries asked for lie before the topic's first.
+	ErrCompacted = errors.New("entries are no longer in the log")
+	// ErrGap means that an index does not follow the topic's last, or that
+	// entries asked for are not there yet.
+	ErrGap = errors.New("index beyond the end of the topic")
+	// ErrTooLarge means that a batch, a value or a number of topics or keys is
+	// above a limit, now and always.
+	ErrTooLarge = errors.New("above a limit of the log")
+	// ErrFull means that the open group has no room for the batch until it has
+	// been cut, or the segment none until a chore has prepared the next.
+	ErrFull = errors.New("open group is full")
+	// ErrVersion means that the log was written in a format this code does not read.
+	ErrVersion = errors.New("unknown version of the format")
+	// ErrMirror means that the log's recovery topics are not those of the options.
+	ErrMirror = errors.New("mirrored topics differ from the log's")
+)
+
+// CorruptError says which durable bytes are damaged. It matches ErrCorrupt.
+type CorruptError struct {
+	File   string // path under the FS root; empty if a whole file is missing
+	Offset int64  // where in the file
+	Topic  Topic  // of the first entry known to be affected; zero: not known
+	Index  uint64 // of that entry
+	Term   uint64 // of that entry; zero: not known
+	What   string // what is wrong, for people
+}
+
+// Error renders all that is known.
+func (e *CorruptError) Error() string {
+	s := fmt.Sprintf("walrus: %v: %s", ErrCorrupt, e.What)
+	if e.File != "" {
+		s += fmt.Sprintf(" in %s at %d", e.File, e.Offset)
+	}
+	if e.Topic != 0 {
+		s += fmt.Sprintf(" (topic %d index %d term %d)", e.Topic, e.Index, e.Term)
+	}
+	return s
+}
+
+// Is reports whether target is ErrCorrupt.
+func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+// failed wraps the cause of a failed flush.
+func failed(what string, cause error) error {
+	return fmt.Errorf("walrus: %w: %s: %w", ErrFailed, what, cause)
+}

@@ -1,0 +1,151 @@
+package walrus
+
+import (
+	"fmt"
+
+	"github.com/octopii-go/octopii/runtime"
+)
+
+// Extent is a run of consecutive entries of one topic in one segment. It pins
+// the segment's file until Log.Release, and may be read on any lane.
+type Extent struct {
+	Topic  Topic
+	Lo, Hi uint64 // the entries: Lo <= index < Hi
+	File   string // path under the FS root
+
+	seq   uint64
+	salt  uint64
+	slots []slot // a copy: the log may truncate meanwhile
+}
+
+// Locate returns where the entries [lo, hi) of a topic lie: as many from lo on as
+// have maxBytes of payload together, but at least one. Each extent must be
+// given back with Release. The error matches ErrCompacted if lo is before the topic's
+// first, and ErrGap if lo is not before hi, hi is beyond the published end, or
+// the topic is a recovery topic, which has no payloads.
+func (l *Log) Locate(t Topic, lo, hi uint64, maxBytes int) ([]Extent, error) {
+	first, next := l.Bounds(t)
+	if lo < first {
+		return nil, fmt.Errorf("walrus: topic %d: entry %d, first is %d: %w", t, lo, first, ErrCompacted)
+	}
+	if lo >= hi || hi > next {
+		return nil, fmt.Errorf("walrus: topic %d: entries [%d,%d), next is %d: %w", t, lo, hi, next, ErrGap)
+	}
+	topic := l.find(t)
+	if topic.main != nil {
+		return nil, fmt.Errorf("walrus: topic %d has links only: %w", t, ErrGap)
+	}
+	var out []Extent
+	bytes := 0
+	for index := lo; index < hi; index++ {
+		s := *topic.slot(index)
+		bytes += int(s.length)
+		if index > lo && bytes > maxBytes {
+			break
+		}
+		if len(out) == 0 || uint32(out[len(out)-1].seq) != s.seg {
+			seg := l.segment(s.seg)
+			seg.pins++
+			out = append(out, Extent{Topic: t, Lo: index, Hi: index, File: seg.name, seq: seg.seq, salt: seg.salt})
+		}
+		e := &out[len(out)-1]
+		e.slots = append(e.slots, s)
+		e.Hi++
+	}
+	return out, nil
+}
+
+// Release gives extents back, once each.
+func (l *Log) Release(extents []Extent) {
+	for i := range extents {
+		seg := l.segs[extents[i].seq-l.segs[0].seq]
+		if seg.pins == 0 {
+			panic("walrus: extent released twice: " + seg.name)
+		}
+		seg.pins--
+	}
+}
+
+const (
+	readSpanMax = 1 << 20 // one read call fetches at most this, or one record
+	readGapMax  = 4 << 10 // bytes of no interest read for the sake of one call less
+)
+
+// ReadExtents reads the entries and calls visit for each, in order. The payload
+// belongs to visit. It is a job for a read lane. Every checksum is verified: the error
+// matches ErrCorrupt if one does not hold, and is the file system's, after 8
+// attempts, if a file cannot be read; reading again later may succeed then. An
+// error of visit ends the reading and is returned.
+func ReadExtents(fs runtime.FS, extents []Extent, visit func(index, term uint64, flags uint8, payload []byte) error) error {
+	for i := range extents {
+		if err := extents[i].read(disk{fs}, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Extent) read(d disk, visit func(index, term uint64, flags uint8, payload []byte) error) error {
+	f, err := d.open(e.File)
+	if err != nil {
+		return fmt.Errorf("walrus: read %s: %w", e.File, err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	for done := 0; done < len(e.slots); {
+		n := e.span(done)
+		start, end := e.slots[done].start(), e.slots[done+n-1].end()
+		buf := make([]byte, end-start)
+		got, err := readUpTo(f, buf, start)
+		if err != nil {
+			return fmt.Errorf("walrus: read %s at %d: %w", e.File, start, err)
+		}
+		clear(buf[got:])
+		for i := done; i < done+n; i++ {
+			s := &e.slots[i]
+			payload, err := e.verify(buf[s.start()-start:s.end()-start], i)
+			if err != nil {
+				return err
+			}
+			if err := visit(e.Lo+uint64(i), s.term, s.flags, payload); err != nil {
+				return err
+			}
+		}
+		done += n
+	}
+	return nil
+}
+
+// span returns how many slots from i on to read with one call.
+func (e *Extent) span(i int) int {
+	n := 1
+	for ; i+n < len(e.slots); n++ {
+		last, next := &e.slots[i+n-1], &e.slots[i+n]
+		if next.start()-last.end() > readGapMax || next.end()-e.slots[i].start() > readSpanMax {
+			break
+		}
+	}
+	return n
+}
+
+// start and end are where the record lies in the file, without padding.
+func (s *slot) start() int64 { return int64(s.at) * alignBytes }
+func (s *slot) end() int64   { return s.start() + recordHeaderBytes + int64(s.length) }
+
+// verify checks a record against what the index says of it.
+func (e *Extent) verify(p []byte, i int) ([]byte, error) {
+	s, index := &e.slots[i], e.Lo+uint64(i)
+	r, ok := getRecord(p, e.salt)
+	payload := p[recordHeaderBytes:len(p):len(p)]
+	what := ""
+	switch {
+	case !ok:
+		what = "record header checksum"
+	case r.kind != kindEntry || r.topic != e.Topic || r.index != index || r.term != s.term || r.flags != s.flags || r.length != s.length:
+		what = "record of another entry"
+	case r.sum != payloadSum(e.salt, e.Topic, index, payload):
+		what = "payload checksum"
+	default:
+		return payload, nil
+	}
+	return nil, &CorruptError{File: e.File, Offset: s.start(), Topic: e.Topic, Index: index, Term: s.term, What: what}
+}

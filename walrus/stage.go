@@ -1,0 +1,213 @@
+package walrus
+
+import "fmt"
+
+// Stage encodes a batch into the open group, all of it or, with an error,
+// nothing. The bytes are copied. Errors match
+//   - ErrGap or ErrCompacted: an index does not fit the topic, including what is staged;
+//   - ErrTooLarge: a limit forbids the batch for good;
+//   - ErrFull: stage it again after the next Cut or chore;
+//   - ErrFailed: the log has stopped.
+//
+// An empty batch stages nothing. Staged changes are visible to nobody
+// until they are published.
+func (l *Log) Stage(b *Batch) error {
+	if l.failed != nil {
+		return l.failed
+	}
+	if len(b.ops) == 0 {
+		return nil
+	}
+	size, err := l.try(b)
+	if err != nil {
+		return err
+	}
+	if err := l.fits(size); err != nil {
+		return err
+	}
+	for _, t := range l.topics {
+		t.staged = t.trial
+	}
+	salt := l.active().salt
+	for i := range b.ops {
+		l.encode(&b.ops[i], salt)
+	}
+	return nil
+}
+
+// try applies the batch to the trial bounds and returns its size in bytes.
+func (l *Log) try(b *Batch) (size int, err error) {
+	for _, t := range l.topics {
+		t.trial = t.staged
+	}
+	for i := range b.ops {
+		op := &b.ops[i]
+		if len(op.payload) > l.o.GroupBytes {
+			return 0, fmt.Errorf("walrus: payload of %d bytes: %w", len(op.payload), ErrTooLarge)
+		}
+		size += op.size()
+		if op.kind == kindSet {
+			if len(op.payload) > MaxValue || op.index >= MaxKeys {
+				return 0, fmt.Errorf("walrus: key %d, %d bytes: %w", op.index, len(op.payload), ErrTooLarge)
+			}
+			continue
+		}
+		t := l.topic(op.topic)
+		if t == nil || op.topic == 0 {
+			return 0, fmt.Errorf("walrus: topic %d: %w", op.topic, ErrTooLarge)
+		}
+		if t.main != nil {
+			return 0, fmt.Errorf("walrus: topic %d is a mirror: %w", op.topic, ErrMirror)
+		}
+		if t.trial, err = t.trial.after(&op.record); err != nil {
+			return 0, err
+		}
+		if t.recovery != nil {
+			t.recovery.trial = t.trial
+			size += recordHeaderBytes
+		}
+	}
+	return size, nil
+}
+
+// fits checks the room for size more bytes.
+func (l *Log) fits(size int) error {
+	group := groupHeaderBytes + size + trailerBytes
+	if group > l.o.GroupBytes {
+		return fmt.Errorf("walrus: batch of %d bytes, groups take %d: %w", size, l.o.GroupBytes, ErrTooLarge)
+	}
+	if l.open.size()+size > l.o.GroupBytes {
+		return fmt.Errorf("walrus: batch of %d bytes on %d: %w", size, l.open.size(), ErrFull)
+	}
+	if l.end+int64(l.open.size()+size) > segmentGrowMax && !l.canRotate() {
+		return fmt.Errorf("walrus: %s has no successor: %w", l.active().name, ErrFull)
+	}
+	return nil
+}
+
+// encode puts one change, and the link that mirrors it, into the open group.
+func (l *Log) encode(c *change, salt uint64) {
+	off := l.open.add(c.record, c.payload, salt)
+	if c.kind == kindSet {
+		return
+	}
+	t := l.find(c.topic)
+	if t.recovery == nil {
+		return
+	}
+	link := c.record
+	link.topic = t.recovery.id
+	if c.kind == kindEntry {
+		link.kind, link.length = kindLink, off
+		link.sum = l.open.ops[len(l.open.ops)-1].sum
+	}
+	l.open.addLink(link, salt)
+}
+
+// canRotate reports whether the next segment may be put to use: the one after
+// it must exist durably first. So a crash leaves a segment in use without a
+// successor only if the successor was lost, and recovery can tell.
+func (l *Log) canRotate() bool { return len(l.spares) >= 2 }
+
+// Cut closes the open group and returns it for Flush. It returns nil if nothing is
+// staged, if a group is in flight, or if the log has failed. Staging goes on in
+// a new group.
+func (l *Log) Cut() *Group {
+	if l.failed != nil || l.flight != nil || l.open.empty() {
+		return nil
+	}
+	g := l.open
+	g.joinLinks()
+	header := groupHeader{durable: l.durable, prevSum: l.prevSum}
+	if l.end+int64(g.size()) > l.o.SegmentBytes && l.canRotate() {
+		l.rotate(g)
+	}
+	seg := l.active()
+	header.lsn = seg.base + uint64(l.end-bodyStart)
+	l.prevSum = g.seal(header, seg.salt)
+
+	g.seg, g.file, g.off = seg, seg.file, l.end
+	g.write, g.at = g.bytes(), g.off
+	if g.off == bodyStart { // the segment's headers travel with its first group
+		g.write, g.at = g.buf, 0
+	}
+	l.end += int64(len(g.bytes()))
+	l.flight, l.open, l.free = g, l.free, nil
+	l.open.reset(seg.salt)
+	return g
+}
+
+// rotate puts the next segment to use and moves the group there. Nothing is
+// in flight, so the published state is the state before the group.
+func (l *Log) rotate(g *Group) {
+	old, next := l.active(), l.spares[0]
+	seg := &segment{seq: next.seq, name: next.name, file: next.file, salt: saltOf(l.o.Seed, next.seq)}
+	seg.base = old.base + uint64(l.end-bodyStart)
+	header := segmentHeader{id: l.id, seq: seg.seq, salt: seg.salt, base: seg.base,
+		size: uint64(l.o.SegmentBytes), topics: l.rows()}
+	header.prev.seq, header.prev.end, header.prev.sum = old.seq, seg.base, l.prevSum
+	header.put(g.buf[:bodyStart])
+	g.resalt(seg.salt)
+	g.addMissingKeys(l.keys, seg.salt)
+
+	g.stale, old.file = old.file, nil
+	l.segs = append(l.segs, seg)
+	l.spares = append(l.spares[:0], l.spares[1:]...)
+	l.end = bodyStart
+}
+
+// Publish makes a flushed group visible, takes its buffer back, and returns
+// where its entries and the newest value of each key it sets lie. The
+// slice is valid until the next Publish.
+func (l *Log) Publish(g *Group) []Placed {
+	if g == nil || g != l.flight || l.failed != nil {
+		panic("walrus: published a group that is not in flight, or one that failed")
+	}
+	l.placed = l.placed[:0]
+	if err := l.state.publish(g, &l.placed); err != nil {
+		panic("walrus: a staged group does not apply: " + err.Error())
+	}
+	l.durable, l.settled = g.end, g.seg.seq
+	l.flight, l.free = nil, g
+	return l.placed
+}
+
+// publish applies the records of a group that lies at g.off in g.seg, and says
+// in out, unless it is nil, where their payloads are.
+func (s *state) publish(g *Group, out *[]Placed) error {
+	group := g.bytes()
+	for i := range g.ops {
+		op := &g.ops[i]
+		start := int(op.off) + recordHeaderBytes
+		payload := group[start : start+op.payload()]
+		at := g.off + int64(op.off)
+		place := slot{term: op.term, seg: uint32(g.seg.seq), at: uint32(at / alignBytes), length: op.length, flags: op.flags}
+		if err := s.apply(&op.record, payload, place); err != nil {
+			return err
+		}
+		if out == nil {
+			continue
+		}
+		p := Placed{File: g.seg.name, Offset: at + recordHeaderBytes, Length: len(payload)}
+		switch op.kind {
+		case kindEntry:
+			p.Topic, p.Index, p.Term = op.topic, op.index, op.term
+			*out = append(*out, p)
+		case kindSet:
+			p.Key, p.IsSet = uint16(op.index), true
+			*out = placeKey(*out, p)
+		}
+	}
+	return nil
+}
+
+// placeKey adds the place of a key's value in the stead of an older one.
+func placeKey(out []Placed, p Placed) []Placed {
+	for i := range out {
+		if out[i].IsSet && out[i].Key == p.Key {
+			out[i] = p
+			return out
+		}
+	}
+	return append(out, p)
+}
