@@ -10,7 +10,9 @@ import "github.com/octopii-go/octopii/runtime"
 // acknowledgements) are in Gated and nowhere else: each leaves only after the
 // write it names. A driver that loses power before has asserted nothing.
 //
-// The slices belong to the core and are valid until its next method call.
+// The slices, and the Write, belong to the core and are valid until its next
+// method call (Deadline, Status and Void excepted). Payloads are immutable and
+// may be kept.
 type Output struct {
 	Events  []runtime.Event
 	Persist *Write // nil: nothing to write
@@ -21,29 +23,35 @@ type Output struct {
 	// for the state machine. The driver reports with Core.Applied.
 	Apply []Entry
 	// SendSnapshot names peers whose next entries are no longer in the log.
-	// The driver streams its newest snapshot to each as MsgSnapshot.
+	// The driver streams its newest snapshot to each as MsgSnapshot, and ends
+	// each transfer with Core.SnapshotSent, also one that it gives up.
 	SendSnapshot []runtime.NodeID
 	// Chunks are parts of a snapshot that the leader of this term sends. The
 	// driver stores and answers them, and calls Core.Install with the last one.
 	Chunks []Message
 }
 
-// Gated is a message that may leave once the write is durable. Write zero
-// means that nothing is waited for.
+// Gated is a message that may leave once the write, and all before it, are
+// durable and reported by Core.Persisted. Write zero means that nothing is
+// waited for. Just before it leaves the driver asks Core.Void, and drops it if so:
+// a later term may have truncated what it acknowledges, in the same sync.
+//
+// Of several successful append replies to one peer that may leave at once, the
+// last says all; a driver may send just that one.
 type Gated struct {
 	Write   WriteID
 	Message Message
 }
 
 // Write is one atomic change of the log: all of it becomes durable, or none.
-// Within it, truncation comes first.
+// The parts take effect in this order: Reset, TruncateFrom, Entries, Compact.
 type Write struct {
 	ID WriteID
 	// State is the hard state, if HasState.
 	State    HardState
 	HasState bool
 	// Reset, if not nil, replaces the whole log by a snapshot that is durable
-	// already: the next entry follows its index. Entries are as below.
+	// already: the next entry follows its index.
 	Reset *SnapshotMeta
 	// Compact, if not nil, records a durable snapshot, and lets the entries
 	// before First go.

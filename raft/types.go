@@ -96,7 +96,7 @@ const (
 	MsgPreVoteReply
 	// MsgVote asks for a vote in Term. Index, LogTerm: the candidate's last entry.
 	MsgVote
-	// MsgVoteReply answers. Reject.
+	// MsgVoteReply answers. Reject. Index, LogTerm: as in the request.
 	MsgVoteReply
 	// MsgAppend carries Entries to follow Index of LogTerm, and the leader's
 	// Commit. Without entries it is a probe. Seq: the send's number, echoed.
@@ -107,7 +107,9 @@ const (
 	// MsgHeartbeat keeps followers quiet. Commit: at most what the follower is
 	// known to hold. Seq: the round.
 	MsgHeartbeat
-	// MsgHeartbeatReply answers. Seq: as in the heartbeat.
+	// MsgHeartbeatReply answers. Seq: as in the heartbeat. Index: how far the
+	// follower knows its log, in memory, to be the leader's: a hint of what was
+	// lost on the way, not an acknowledgement.
 	MsgHeartbeatReply
 	// MsgSnapshot carries one chunk of a snapshot: Snapshot, Offset, Data.
 	MsgSnapshot

@@ -1,0 +1,200 @@
+package raft
+
+import (
+	"fmt"
+
+	"github.com/octopii-go/octopii/runtime"
+)
+
+// applyMax is how many entries one apply job executes at most.
+const applyMax = 512
+
+// replica is the state machine and how far it has got. It belongs to the apply
+// lane: the loop makes it and never looks into it.
+type replica struct {
+	machine StateMachine
+	index   Index
+	term    Term
+	chain   uint64
+}
+
+// applier feeds committed entries to the state machine, one job at a time.
+type applier struct {
+	node    *Node
+	replica *replica
+	queue   []Entry // committed, not yet in a job
+	job     applyJob
+	working bool
+	applied Index // reported to the core
+	restore restoreJob
+}
+
+// applyJob executes a batch. While it is submitted its fields are the lane's.
+type applyJob struct {
+	replica  *replica
+	entries  []Entry
+	commands []Entry       // those that the state machine sees
+	results  [][]byte      // one for each command
+	applied  []appliedNote // one for each entry
+	run      func(runtime.FS) error
+	done     func(error)
+}
+
+// appliedNote is what the loop needs to know about an applied entry.
+type appliedNote struct {
+	hash, chain uint64
+	response    []byte
+}
+
+func (a *applier) init(n *Node) {
+	a.node = n
+	a.replica = &replica{machine: n.cfg.Machine()}
+	a.job.replica = a.replica
+	a.job.run = a.job.execute
+	a.job.done = a.end
+}
+
+// busy reports whether anything is still to be applied.
+func (a *applier) busy() bool { return a.working || len(a.queue) > 0 || a.restore.under }
+
+// add queues committed entries.
+func (a *applier) add(entries []Entry) {
+	a.queue = append(a.queue, entries...)
+	a.begin()
+}
+
+// begin submits the next batch, unless one is under way.
+func (a *applier) begin() {
+	if a.working || len(a.queue) == 0 {
+		return
+	}
+	n := min(len(a.queue), applyMax)
+	a.job.entries = append(a.job.entries[:0], a.queue[:n]...)
+	a.queue = append(a.queue[:0], a.queue[n:]...)
+	a.working = true
+	a.node.env.Submit(laneApply, a.job.run, a.job.done)
+}
+
+// execute runs on the apply lane.
+func (j *applyJob) execute(runtime.FS) error {
+	j.commands = j.commands[:0]
+	for i := range j.entries {
+		if j.entries[i].Type == EntryCommand {
+			j.commands = append(j.commands, j.entries[i])
+		}
+	}
+	j.results = j.results[:0]
+	if len(j.commands) > 0 {
+		j.results = j.replica.machine.Apply(j.commands, j.results)
+	}
+	if len(j.results) != len(j.commands) {
+		panic(fmt.Sprintf("raft: state machine gave %d responses to %d commands", len(j.results), len(j.commands)))
+	}
+	j.applied = j.applied[:0]
+	next := 0
+	for i := range j.entries {
+		e := &j.entries[i]
+		note := appliedNote{hash: e.Hash()}
+		if e.Type == EntryCommand {
+			note.response = j.results[next]
+			next++
+		}
+		j.replica.step(e, &note)
+		j.applied = append(j.applied, note)
+	}
+	return nil
+}
+
+// step moves the replica past an entry that was executed.
+func (r *replica) step(e *Entry, note *appliedNote) {
+	if e.Index != r.index+1 {
+		panic(fmt.Sprintf("raft: applying entry %d after %d", e.Index, r.index))
+	}
+	note.chain = ChainHash(r.chain, e.Index, e.Term, note.hash, runtime.HashBytes(0, note.response))
+	r.index, r.term, r.chain = e.Index, e.Term, note.chain
+}
+
+// end tells everybody what was applied.
+func (a *applier) end(error) {
+	n := a.node
+	if n.phase == ended {
+		return
+	}
+	a.working = false
+	for i := range a.job.entries {
+		e, note := &a.job.entries[i], &a.job.applied[i]
+		n.env.Trace(event(Applied, uint64(e.Index), uint64(e.Term), note.chain, note.hash))
+		n.calls.applied(e.Index, e.Term, note.response)
+	}
+	a.report(a.job.entries[len(a.job.entries)-1].Index)
+	a.begin()
+	n.keeper.consider()
+	n.settle()
+}
+
+// report tells the core how far applying has got. A snapshot installed meanwhile
+// has got further.
+func (a *applier) report(index Index) {
+	if index > a.applied {
+		a.applied = index
+		a.node.core.Applied(index)
+	}
+}
+
+// restoreJob replaces the state by that of a snapshot file.
+type restoreJob struct {
+	under   bool // submitted and not done
+	replica *replica
+	path    string
+	meta    SnapshotMeta
+}
+
+// install replaces the state by a received snapshot, before anything is applied
+// that is not in a job yet. Entries that it covers are not applied any more.
+func (a *applier) install(meta SnapshotMeta) {
+	kept := a.queue[:0]
+	for _, e := range a.queue {
+		if e.Index > meta.Index {
+			kept = append(kept, e)
+		}
+	}
+	a.queue = kept
+	a.load(meta, func() {
+		a.report(meta.Index)
+		a.node.fetcher.resume()
+	})
+}
+
+// load restores the state from a snapshot file and then runs done. If it fails
+// there is no state to go on with: the node ends.
+func (a *applier) load(meta SnapshotMeta, done func()) {
+	n := a.node
+	if a.restore.under {
+		panic(fmt.Sprintf("raft: restore of %d during that of %d", meta.Index, a.restore.meta.Index))
+	}
+	a.restore = restoreJob{under: true, replica: a.replica, path: n.keeper.path(snapshotName(meta)), meta: meta}
+	job := a.restore
+	n.env.Submit(laneApply, job.execute, func(err error) {
+		if n.phase == ended {
+			return
+		}
+		if err != nil {
+			n.halt(err)
+			return
+		}
+		a.restore.under = false
+		n.env.Trace(event(SnapshotInstalled, uint64(meta.Index), uint64(meta.Term), meta.Chain, meta.Hash))
+		n.calls.installed(meta)
+		done()
+		n.settle()
+	})
+}
+
+// execute runs on the apply lane.
+func (j restoreJob) execute(fs runtime.FS) error {
+	if err := readSnapshotFile(fs, j.path, j.meta, j.replica.machine.Restore); err != nil {
+		return fmt.Errorf("raft: restore of %s: %w", j.path, err)
+	}
+	j.replica.index, j.replica.term, j.replica.chain = j.meta.Index, j.meta.Term, j.meta.Chain
+	return nil
+}
