@@ -1,0 +1,273 @@
+// Package host runs a node in production: on real clocks, disks and connections.
+//
+// [Start] runs one [runtime.Node] in a folder. The node's methods and the done
+// functions of its jobs share one goroutine, the loop, which takes its work from a
+// mailbox; each [runtime.Lane] is a goroutine of its own. Frames travel over a
+// [Link], which is the service's choice; [Loopback] connects hosts of one process.
+// [Folder] is a folder as a [runtime.FS], and of use by itself.
+//
+// How a host ends: the node calls Halt, or a panic in its code or in one of its jobs
+// does, or the service calls [Host.Kill]. From that moment on nothing of the node has an
+// effect. Its Env is inert, and jobs unwind at their next file call, or when the one
+// they are in returns. Not before the last of them is gone are the open files
+// closed and the locks released, and then [Host.Wait] returns with the reason. (A job
+// that recovers the unwinding and goes on keeps the host from ending; the simulator finds
+// such jobs.) The service decides whether to start the folder again, with a new node.
+//
+// Unlike the rest of the contract's worlds this package knows threads, files
+// and clocks. It decides nothing: what it does is to carry out.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/octopii-go/octopii/runtime"
+)
+
+// The limits of what may queue up for a node.
+const (
+	framesMax = 8192    // frames not received yet; more are dropped, as networks do
+	callsMax  = 16384   // calls not begun yet; more are refused
+	jobsMax   = 1 << 16 // jobs on one lane; more are a runaway node
+)
+
+var (
+	// ErrStopped is the error of calls that a host could not answer because it has ended.
+	ErrStopped = errors.New("host: the node has stopped")
+	// ErrBusy is the error of a call refused because too many wait.
+	ErrBusy = errors.New("host: too many calls")
+)
+
+// PanicError is why a host ended when code of the node panicked, or called
+// runtime.Goexit, which is as bad.
+type PanicError struct {
+	Where string // the loop, or which lane
+	Value any    // what was panicked with
+	Stack []byte // at that moment
+}
+
+// Error returns the value and where it came from, without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("host: panic on %s: %v", e.Where, e.Value) }
+
+// Config says what to run and where.
+type Config struct {
+	// ID is the node's own name. It must not be zero.
+	ID runtime.NodeID
+	// Dir is the node's folder, made if it is missing. Two nodes must not share one.
+	Dir string
+	// Join connects the node with its peers. Nil: it has none, and sends go nowhere.
+	Join Joiner
+	// Trace, if not nil, gets each event, on the loop. The record is valid
+	// during the call. It must neither block nor panic. Times are those of Env.Now.
+	Trace func(*runtime.Record)
+}
+
+// Validate reports what is wrong with the config.
+func (c Config) Validate() error {
+	switch {
+	case c.ID == 0:
+		return errors.New("host: config without an ID")
+	case c.Dir == "":
+		return errors.New("host: config without a Dir")
+	}
+	return nil
+}
+
+// Host is a running node. Its methods may be called from any goroutine.
+type Host struct {
+	cfg     Config
+	node    runtime.Node
+	started time.Time
+	folder  *Folder
+	files   *mortalFS
+	link    Link
+	inbox   *mailbox
+	lanes   [runtime.LaneCount]*mailbox
+	running sync.WaitGroup // lanes
+
+	dead   atomic.Bool   // nothing of the node has an effect any longer
+	die    sync.Once     // guards reason and dying
+	reason error         // why; settled when dying is closed
+	dying  chan struct{} // closed with dead
+	ended  chan struct{} // closed when the loop has ended and all calls it got are answered
+	done   chan struct{} // closed when nothing is left
+
+	leftover error // what went wrong between ended and done
+
+	lastCall atomic.Uint64
+
+	// What follows belongs to the loop.
+	alarm runtime.Instant
+	step  uint64
+	calls map[runtime.CallID]*call
+}
+
+// Start runs the node. It returns when the folder is open and the peers are
+// joined; Boot, and all that may fail in it, comes after. The node must be
+// new: it belongs to the host from here on.
+func Start(cfg Config, node runtime.Node) (*Host, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	folder, err := OpenFolder(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{
+		cfg:     cfg,
+		node:    node,
+		started: time.Now(),
+		folder:  folder,
+		inbox:   newMailbox(),
+		dying:   make(chan struct{}),
+		ended:   make(chan struct{}),
+		done:    make(chan struct{}),
+		alarm:   runtime.Never,
+		calls:   map[runtime.CallID]*call{},
+		link:    nowhere{},
+	}
+	// A new boot must not use call ids of an old one again.
+	h.lastCall.Store(rand.Uint64() << 32)
+	h.files = newMortalFS(folder, &h.dead)
+	if cfg.Join != nil {
+		if h.link, err = cfg.Join(h.receive); err != nil {
+			return nil, errors.Join(fmt.Errorf("host: join: %w", err), folder.Close())
+		}
+	}
+	for i := range h.lanes {
+		h.lanes[i] = newMailbox()
+		h.running.Go(func() { h.runLane(i) })
+	}
+	go h.run()
+	return h, nil
+}
+
+// Stop asks the node to finish what it has begun and then end.
+func (h *Host) Stop() { h.inbox.post(h.node.Stop, math.MaxInt) }
+
+// Kill ends the node at once, in the middle of whatever it does.
+func (h *Host) Kill(reason error) { h.end(reason) }
+
+// Done is closed when nothing of the node is left: see Wait.
+func (h *Host) Done() <-chan struct{} { return h.done }
+
+// Wait blocks until the loop and all lanes have ended, the node's files are closed and
+// its locks released. It returns why: nil after a drain, the reason of a Halt or Kill,
+// a *PanicError; joined with what went wrong in clearing up.
+func (h *Host) Wait() error {
+	<-h.done
+	if h.leftover == nil {
+		return h.reason
+	}
+	return errors.Join(h.reason, h.leftover)
+}
+
+// end makes everything inert. The first reason counts.
+func (h *Host) end(reason error) {
+	h.die.Do(func() {
+		h.reason = reason
+		h.dead.Store(true)
+		close(h.dying)
+	})
+}
+
+// now reads the node's clock.
+func (h *Host) now() runtime.Instant { return runtime.Instant(time.Since(h.started)) }
+
+// receive takes a frame from the link, on any goroutine, and never blocks.
+func (h *Host) receive(from runtime.NodeID, ch runtime.Channel, frame []byte) {
+	h.inbox.post(func() { h.node.Receive(from, ch, frame) }, framesMax)
+}
+
+// trace hands an event to the sink. Only the loop calls it.
+func (h *Host) trace(ev runtime.Event) {
+	if h.cfg.Trace != nil {
+		h.cfg.Trace(&runtime.Record{At: h.now(), Step: h.step, Node: h.cfg.ID, Event: ev})
+	}
+}
+
+// stoppedError is what callers get after the end.
+func (h *Host) stoppedError() error {
+	<-h.dying
+	if h.reason == nil {
+		return ErrStopped
+	}
+	return fmt.Errorf("%w: %w", ErrStopped, h.reason)
+}
+
+// call is a client's request on its way.
+type call struct {
+	id       runtime.CallID
+	deadline runtime.Instant
+	req      []byte
+	reply    chan reply // holds one, so that the loop never waits
+}
+
+type reply struct {
+	outcome runtime.Outcome
+	resp    []byte
+	err     error
+}
+
+// Call asks the node for something and blocks until it answers, the context
+// is done, or the host ends. The node owns req from here on.
+//
+// The outcome is always one that a client may rely on. The error says why the node
+// itself did not answer: with Unknown, that of the context or ErrStopped; with
+// Refused, ErrStopped or ErrBusy, or the context's if it was done before the call. It is nil if
+// the node answered, whatever it said; resp is what it said.
+func (h *Host) Call(ctx context.Context, req []byte) (outcome runtime.Outcome, resp []byte, err error) {
+	if err := ctx.Err(); err != nil {
+		return runtime.Refused, nil, err
+	}
+	c := &call{
+		id:       runtime.CallID(h.lastCall.Add(1)),
+		deadline: runtime.Never,
+		req:      req,
+		reply:    make(chan reply, 1),
+	}
+	if at, ok := ctx.Deadline(); ok {
+		c.deadline = h.now().Add(time.Until(at))
+	}
+	if !h.inbox.post(func() { h.begin(c) }, callsMax) {
+		if h.dead.Load() {
+			return runtime.Refused, nil, h.stoppedError()
+		}
+		return runtime.Refused, nil, ErrBusy
+	}
+	select {
+	case r := <-c.reply:
+		return r.outcome, r.resp, r.err
+	case <-ctx.Done():
+		h.inbox.post(func() { h.cancel(c.id) }, math.MaxInt)
+		return runtime.Unknown, nil, ctx.Err()
+	case <-h.ended:
+	}
+	select {
+	case r := <-c.reply: // answered at the last moment
+		return r.outcome, r.resp, r.err
+	default: // the node never saw it
+		return runtime.Refused, nil, h.stoppedError()
+	}
+}
+
+// begin hands a call to the node.
+func (h *Host) begin(c *call) {
+	h.calls[c.id] = c
+	h.node.Call(c.id, c.deadline, c.req)
+}
+
+// cancel tells the node that nobody waits, unless it has answered.
+func (h *Host) cancel(id runtime.CallID) {
+	if h.calls[id] != nil {
+		delete(h.calls, id)
+		h.node.Cancel(id)
+	}
+}

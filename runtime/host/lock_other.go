@@ -1,0 +1,13 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package host
+
+import (
+	"errors"
+	"fmt"
+)
+
+// tryLock fails: a folder that cannot be locked must not be served.
+func tryLock(fd uintptr) error {
+	return fmt.Errorf("host: lock: %w on this system", errors.ErrUnsupported)
+}

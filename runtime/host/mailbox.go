@@ -1,0 +1,47 @@
+package host
+
+import "sync"
+
+// mailbox is a queue of work from many goroutines to one.
+type mailbox struct {
+	ready chan struct{} // holds a token after a post
+
+	mu     sync.Mutex
+	work   []func()
+	closed bool
+}
+
+func newMailbox() *mailbox { return &mailbox{ready: make(chan struct{}, 1)} }
+
+// post appends f, unless the mailbox is closed or holds limit items already. It never blocks.
+func (m *mailbox) post(f func(), limit int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || len(m.work) >= limit {
+		return false
+	}
+	m.work = append(m.work, f)
+	select {
+	case m.ready <- struct{}{}:
+	default: // the reader has a token to find already
+	}
+	return true
+}
+
+// take returns all that is in the mailbox, in order, and leaves it the
+// storage of the slice taken before.
+func (m *mailbox) take(used []func()) []func() {
+	clear(used)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	work := m.work
+	m.work = used[:0]
+	return work
+}
+
+// close drops what is in the mailbox and all that comes later.
+func (m *mailbox) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed, m.work = true, nil
+}
