@@ -1,0 +1,109 @@
+package scenarios
+
+import (
+	"fmt"
+
+	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/sim"
+)
+
+// tailMax is how many records of the current step a check keeps, to show
+// where two runs parted.
+const tailMax = 256
+
+// twin is one of the two runs of a check.
+type twin struct {
+	run     *Run
+	records []runtime.Record // of the current step
+	notes   []byte           // theirs
+}
+
+func newTwin(s Setup) (*twin, error) {
+	t := &twin{}
+	run, err := New(s, t.keep)
+	t.run = run
+	return t, err
+}
+
+func (t *twin) keep(rec *runtime.Record) {
+	if len(t.records) == tailMax {
+		return
+	}
+	kept := *rec
+	start := len(t.notes)
+	t.notes = append(t.notes, rec.Note...)
+	kept.Note = t.notes[start:len(t.notes):len(t.notes)]
+	t.records = append(t.records, kept)
+}
+
+func (t *twin) step() bool {
+	t.records, t.notes = t.records[:0], t.notes[:0]
+	return t.run.Step()
+}
+
+// line renders the i-th record of the current step.
+func (t *twin) line(i int) string {
+	if i >= len(t.records) {
+		return "nothing more in this step"
+	}
+	return Render(&t.records[i])
+}
+
+// Check runs the setup twice, in lockstep, and stops at the first event in
+// which the two differ. The result is that of the run, unless they did. An
+// error says which value of the setup is out of range.
+func Check(s Setup) (Result, error) {
+	a, err := newTwin(s)
+	if err != nil {
+		return Result{}, err
+	}
+	b, err := newTwin(s)
+	if err != nil {
+		return Result{}, err
+	}
+	defer b.run.Close()
+	for {
+		more, also := a.step(), b.step()
+		if more != also || a.run.Digest() != b.run.Digest() {
+			return parted(a, b), nil
+		}
+		if !more {
+			return a.run.Finish(), nil
+		}
+	}
+}
+
+// parted describes the step at which two runs differed.
+func parted(a, b *twin) Result {
+	at := 0
+	for at < len(a.records) && a.line(at) == b.line(at) {
+		at++
+	}
+	divergence := fmt.Sprintf("step %d of two runs of seed %d: one has\n  %s\nand the other\n  %s",
+		a.run.w.Steps(), a.run.setup.Seed, a.line(at), b.line(at))
+	a.run.phase = phaseOver
+	res := a.run.Finish()
+	res.Verdict, res.Violation, res.Divergence = Nondeterminism, nil, divergence
+	return res
+}
+
+// Render returns a record as a line of text: virtual time, node, event.
+func Render(rec *runtime.Record) string {
+	node := "-"
+	if rec.Node != 0 {
+		node = rec.Node.String()
+	}
+	return fmt.Sprintf("%4d.%06ds %-3s %s", rec.At/1e9, rec.At%1e9/1e3, node, describe(rec))
+}
+
+func describe(rec *runtime.Record) string {
+	for _, table := range [][]runtime.EventInfo{runtime.WorldEvents, raft.Events, sim.Events} {
+		for _, info := range table {
+			if info.Kind == rec.Kind {
+				return info.Render(rec.Event)
+			}
+		}
+	}
+	return fmt.Sprintf("event %#08x %d %d %d %d", uint32(rec.Kind), rec.A, rec.B, rec.C, rec.D)
+}

@@ -1,0 +1,189 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/octopii-go/octopii/faults"
+	"github.com/octopii-go/octopii/oracle"
+	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/sim"
+)
+
+// Bounds of virtual time for what must happen after the faults have ended,
+// and how much longer chaos may last for a fault that has not struck yet.
+const (
+	overtimeMax  = 2 * time.Minute
+	probeWithin  = 30 * time.Second
+	settleWithin = 30 * time.Second
+)
+
+// probeOps is how many operations a healed core must finish.
+const probeOps = 20
+
+// phase is how far a run has come.
+type phase uint8
+
+const (
+	phaseChaos    phase = iota // clients work, faults strike
+	phaseOvertime              // some kind of fault has not struck yet
+	phaseProbe                 // the healed core must finish new work
+	phaseSettle                // it must end what is under way, and converge
+	phaseOver
+)
+
+// Run is a run under way. It belongs to one goroutine at a time, and must be
+// finished or closed.
+type Run struct {
+	setup   Setup
+	w       *sim.World
+	suite   *oracle.Suite
+	load    *workload
+	watch   func(*runtime.Record) // somebody who wants to see every record
+	phase   phase
+	until   runtime.Instant // when the phase must be over
+	core    []runtime.NodeID
+	worked  bool // the chaos phase is over
+	ops     Ops  // of the chaos phase
+	missing []faults.Kind
+	leaders int
+	result  *Result
+}
+
+// New prepares a run. Observe, which may be nil, sees every record; the record is
+// valid during the call. An error says which value of the setup is out of range.
+func New(s Setup, observe func(*runtime.Record)) (*Run, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	r := &Run{setup: s, watch: observe, load: newWorkload(s), until: runtime.Never}
+	voters := r.load.nodes
+	r.w = sim.New(sim.Config{
+		Seed: s.Seed, Overrides: s.Overrides, Nodes: s.Nodes, Spec: s.Faults,
+		NewNode: func(runtime.NodeID) runtime.Node { return newNode(s, voters) },
+		Driver:  r.load,
+		Observe: r.observe,
+		Leader:  func() runtime.NodeID { return r.suite.Leader() },
+	})
+	r.suite = oracle.New(oracle.Config{
+		Voters: voters, Image: r.w, Model: oracle.NewKV, PanicIsFailStop: s.PanicIsFailStop,
+	})
+	r.load.start(r.w)
+	return r, nil
+}
+
+func (r *Run) observe(rec *runtime.Record) {
+	if rec.Kind == raft.RoleChanged && rec.A == uint64(raft.Leader) {
+		r.leaders++
+	}
+	r.suite.Observe(rec)
+	if r.watch != nil {
+		r.watch(rec)
+	}
+}
+
+// Digest returns the hash of all records so far.
+func (r *Run) Digest() uint64 { return r.w.Digest() }
+
+// Now returns the virtual time.
+func (r *Run) Now() runtime.Instant { return r.w.Now() }
+
+// Close ends a run that nobody wants to finish.
+func (r *Run) Close() { r.w.Close() }
+
+// Step lets the next event happen. It returns false when the run has ended.
+func (r *Run) Step() bool {
+	if r.phase == phaseOver || !r.w.Step() {
+		return false
+	}
+	if r.suite.Violation() != nil {
+		r.phase = phaseOver
+		return false
+	}
+	r.turn()
+	return r.phase != phaseOver
+}
+
+// turn begins the next phase when it is time.
+func (r *Run) turn() {
+	switch r.phase {
+	case phaseChaos:
+		if !r.load.done() {
+			return
+		}
+		r.ops, r.worked = r.load.ops, true
+		if r.missing = r.stillMissing(); len(r.missing) == 0 {
+			r.heal()
+			return
+		}
+		r.phase = phaseOvertime
+		r.until = r.w.Now().Add(overtimeMax)
+		r.load.overtime()
+	case phaseOvertime:
+		// A look at every step would cost more than the steps.
+		if r.w.Steps()%256 != 0 {
+			return
+		}
+		r.missing = r.stillMissing()
+		if len(r.missing) == 0 || r.w.Now() > r.until {
+			r.heal()
+		}
+	case phaseProbe:
+		if r.load.ops.Done >= probeOps {
+			r.load.wind()
+			r.phase = phaseSettle
+			r.until = r.w.Now().Add(settleWithin)
+		} else if r.w.Now() > r.until {
+			r.stuck("%d of %d operations done %v after the heal", r.load.ops.Done, probeOps, probeWithin)
+		}
+	case phaseSettle:
+		if r.load.done() && r.suite.Converged(r.core) {
+			r.phase = phaseOver
+		} else if r.w.Now() > r.until {
+			r.stuck("the core %v has not converged %v after its last operation", r.core, settleWithin)
+		}
+	}
+}
+
+func (r *Run) stillMissing() []faults.Kind {
+	fired := r.w.Fired()
+	return fired.Missing(r.setup.Faults)
+}
+
+func (r *Run) heal() {
+	r.core = r.w.Ledger().Core(r.w.Sites().Site("run.core", 0, 0))
+	r.w.Heal(r.core)
+	r.load.probe(r.core)
+	r.phase = phaseProbe
+	r.until = r.w.Now().Add(probeWithin)
+}
+
+// stuck ends the run: the core did not get on.
+func (r *Run) stuck(format string, args ...any) {
+	r.suite.Stuck(fmt.Sprintf(format, args...))
+	r.phase = phaseOver
+}
+
+// Finish runs to the end, lets the oracles look at the whole, and closes the run.
+// Calling it again returns the same result.
+func (r *Run) Finish() Result {
+	if r.result != nil {
+		return *r.result
+	}
+	for r.Step() {
+	}
+	r.suite.Finish()
+	if !r.worked {
+		r.ops = r.load.ops // it ended before its work did
+	}
+	res := Result{
+		Setup: r.setup, Violation: r.suite.Violation(), Digest: r.w.Digest(), Ops: r.ops,
+		Steps: r.w.Steps(), Virtual: time.Duration(r.w.Now()), Fired: r.w.Fired(), Missing: r.missing,
+		LeaderChanges: r.leaders, Findings: r.w.Findings(),
+	}
+	res.Verdict = verdict(&res, res.Violation)
+	r.w.Close()
+	r.result = &res
+	return res
+}

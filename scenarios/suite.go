@@ -1,0 +1,104 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/octopii-go/octopii/faults"
+)
+
+// seedsDefault and stressOps are the suite's defaults.
+const (
+	seedsDefault = 50
+	stressOps    = 5000
+)
+
+// Scenario is a row of the suite: a setup to be run with many seeds.
+type Scenario struct {
+	Name  string
+	Doc   string // one line
+	Setup Setup  // with seed zero
+	Seeds int    // how many the suite runs by default, from 1
+}
+
+// row is a scenario as it is written down below. Zeros stand for the defaults.
+type row struct {
+	name, doc string
+	faults    string
+	nodes     int
+	ops       int
+	pace      time.Duration
+}
+
+// rows is the suite. A crash of the power kind comes with torn sectors, since
+// that is what a loss of power is.
+var rows = []row{
+	{name: "basic-3", doc: "three nodes, no faults", faults: "none"},
+	{name: "basic-5", doc: "five nodes, no faults", faults: "none", nodes: 5},
+	{name: "basic-7", doc: "seven nodes, no faults", faults: "none", nodes: 7},
+
+	{name: "io-05", doc: "5 % of file calls fail", faults: "io=0.05"},
+	{name: "io-10", doc: "10 % of file calls fail", faults: "io=0.10"},
+	{name: "io-15", doc: "15 % of file calls fail", faults: "io=0.15"},
+	{name: "io-20", doc: "20 % of file calls fail", faults: "io=0.20"},
+	{name: "io-25", doc: "25 % of file calls fail", faults: "io=0.25"},
+	{name: "sync", doc: "1 % of syncs fail", faults: "sync=0.01"},
+
+	{name: "net-loss", doc: "frames are lost, repeated, damaged and late", faults: "drop=0.05,dup=0.02,corrupt=0.01,delay=10ms"},
+	{name: "net-single", doc: "one node cut off now and then", faults: "partition=single/4s"},
+	{name: "net-halves", doc: "the cluster cut in half", faults: "partition=halves/6s", nodes: 5},
+	{name: "net-leader", doc: "the leader cut off", faults: "partition=leader/5s"},
+	{name: "net-oneway", doc: "one node hears nobody, or is heard by nobody", faults: "partition=oneway/4s"},
+	{name: "net-flap", doc: "links that come and go", faults: "partition=flap/3s,drop=0.02"},
+
+	{name: "io-net", doc: "a bad disk and a bad network", faults: "io=0.10,drop=0.05,dup=0.02,partition=flap"},
+	{name: "io-net-5", doc: "the same on five nodes", faults: "io=0.10,drop=0.05,dup=0.02,partition=halves", nodes: 5},
+
+	{name: "crash-3", doc: "about three crashes with loss of power", faults: "torn=0.5,crash=any/10s"},
+	{name: "crash-5", doc: "about five", faults: "torn=0.5,crash=any/6s"},
+	{name: "crash-8", doc: "about eight", faults: "torn=0.5,crash=any/3750ms"},
+	{name: "crash-10", doc: "about ten", faults: "torn=0.5,crash=any/3s"},
+	{name: "kill-leader", doc: "the leader's process dies, again and again", faults: "crash=leader:kill/3s"},
+	{name: "crash-leader", doc: "the leader loses power, on a bad disk", faults: "io=0.05,torn=0.5,crash=leader/4s"},
+	{name: "crash-majority", doc: "a majority loses power at once", faults: "torn=0.5,crash=majority/5s"},
+	{name: "crash-all", doc: "everybody loses power at once", faults: "torn=0.5,crash=all/6s"},
+
+	{name: "chaos", doc: "everything at once", faults: "io=0.10,torn=0.5,sync=0.01,crash=any,partition=flap,drop=0.05,dup=0.02,corrupt=0.005,delay=2ms"},
+	{name: "chaos-majority", doc: "everything, and majorities lose power", faults: "io=0.05,torn=0.5,sync=0.005,crash=majority/6s,partition=flap,drop=0.05,dup=0.02"},
+	{name: "stress-chaos", doc: "everything at once, five times as long, five nodes", nodes: 5, ops: stressOps, pace: 150 * time.Second,
+		faults: "io=0.10,torn=0.5,sync=0.01,crash=any,partition=flap,drop=0.05,dup=0.02"},
+}
+
+// List returns the suite, in the order in which it runs.
+func List() []Scenario {
+	list := make([]Scenario, 0, len(rows))
+	for _, r := range rows {
+		spec, err := faults.Parse(r.faults)
+		if err != nil {
+			panic(fmt.Sprintf("scenarios: %s: %v", r.name, err))
+		}
+		s := Default()
+		s.Scenario, s.Faults = r.name, spec
+		if r.nodes > 0 {
+			s.Nodes = r.nodes
+		}
+		if r.ops > 0 {
+			s.Ops = r.ops
+		}
+		if r.pace > 0 {
+			s.Pace = r.pace
+		}
+		list = append(list, Scenario{Name: r.name, Doc: r.doc, Setup: s, Seeds: seedsDefault})
+	}
+	return list
+}
+
+// Lookup returns the scenario with that name.
+func Lookup(name string) (Scenario, bool) {
+	for _, s := range List() {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Scenario{}, false
+}
