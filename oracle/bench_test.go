@@ -31,7 +31,7 @@ type steady struct {
 	keys    [][]byte
 }
 
-func newSteady(t testing.TB, observe func(*runtime.Record), image *payload) *steady {
+func newSteady(observe func(*runtime.Record), image *payload) *steady {
 	s := &steady{observe: observe, image: image, file: []byte("log/000001")}
 	for i := range 1000 {
 		s.keys = append(s.keys, fmt.Appendf(nil, "key%d", i))
@@ -40,8 +40,6 @@ func newSteady(t testing.TB, observe func(*runtime.Record), image *payload) *ste
 		s.emit(n+1, runtime.WorldBoot, 1, 0, 0, 0, nil)
 		s.emit(n+1, raft.Started, 0, 0, 0, 0, nil)
 	}
-	tr := &trace{t: t, suite: nil}
-	_ = tr
 	s.emit(1, raft.RoleChanged, uint64(raft.PreCandidate), 0, 0, 0, nil)
 	for n := range runtime.NodeID(3) {
 		s.image.bytes = stateBytes(1, 1)
@@ -126,7 +124,7 @@ func newUnread() Model { return unread{NewKV()} }
 func BenchmarkCommit(b *testing.B) {
 	image := &payload{}
 	suite := New(Config{Voters: []runtime.NodeID{1, 2, 3}, Image: image, Model: NewKV})
-	s := newSteady(b, suite.Observe, image)
+	s := newSteady(suite.Observe, image)
 	b.ReportAllocs()
 	for b.Loop() {
 		s.operate()
@@ -139,7 +137,7 @@ func BenchmarkCommit(b *testing.B) {
 // BenchmarkTrace measures the benchmarks' own part of BenchmarkCommit.
 func BenchmarkTrace(b *testing.B) {
 	image := &payload{}
-	s := newSteady(b, func(*runtime.Record) {}, image)
+	s := newSteady(func(*runtime.Record) {}, image)
 	b.ReportAllocs()
 	for b.Loop() {
 		s.operate()
@@ -166,7 +164,7 @@ func heap() uint64 {
 // The history of acknowledged operations is bounded: 64 bytes each while a
 // member might still refer to them, nothing once all have them in snapshots.
 func TestHistoryPerAcknowledgedOperation(t *testing.T) {
-	const ops = 200_000
+	const ops = 100_000
 	for _, c := range []struct {
 		name      string
 		snapshots uint64
@@ -177,7 +175,7 @@ func TestHistoryPerAcknowledgedOperation(t *testing.T) {
 	} {
 		image := &payload{}
 		suite := New(Config{Voters: []runtime.NodeID{1, 2, 3}, Image: image, Model: newUnread})
-		s := newSteady(t, suite.Observe, image)
+		s := newSteady(suite.Observe, image)
 		for range 2000 { // until every key is set
 			s.operate()
 		}

@@ -18,14 +18,12 @@ func (o *LogOracle) claimed(m *member, r *runtime.Record, p place) bool {
 	data, verdict := o.disk.read(m, r, int64(r.C), r.D)
 	if verdict == absent {
 		return o.p.fail(r, logClaim, about{index: r.A},
-			"%v says that entry %d of term %d is durable in %q at %d+%d, and a power loss could take "+
-				"it",
+			"%v says that entry %d of term %d is durable in %q at %d+%d, and a power loss could take it",
 			m.id, p.index, p.term, r.Note, r.C, r.D)
 	}
-	if verdict == present && raft.HashEntry(raft.EntryCommand, data) != e.hash && raft.HashEntry(raft.EntryNoop, data) != e.hash {
+	if verdict == present && !isEntry(e, data) {
 		return o.p.fail(r, logClaim, about{index: r.A},
-			"%v says that entry %d of term %d is durable in %q at %d+%d, where the disk has other "+
-				"bytes",
+			"%v says that entry %d of term %d is durable in %q at %d+%d, where the disk has other bytes",
 			m.id, p.index, p.term, r.Note, r.C, r.D)
 	}
 	if m.running && !m.disk.placed(p) {
@@ -35,4 +33,9 @@ func (o *LogOracle) claimed(m *member, r *runtime.Record, p place) bool {
 			m.id, p.index, p.term, m.disk.durable.log.last)
 	}
 	return true
+}
+
+// isEntry reports whether the bytes are the entry's payload.
+func isEntry(e *entry, data []byte) bool {
+	return raft.HashEntry(raft.EntryCommand, data) == e.hash || raft.HashEntry(raft.EntryNoop, data) == e.hash
 }

@@ -53,8 +53,7 @@ func (o *LogOracle) matched(m *member, r *runtime.Record) bool {
 	}
 	if match > m.log.last || !peer.disk.durable.log.has(p) {
 		return o.p.fail(r, logMatchUntrue, about{index: r.B},
-			"%v takes %v for matched up to entry %d of term %d, where its disk has term %d and ends "+
-				"at %d",
+			"%v takes %v for matched up to entry %d of term %d, where its disk has term %d and ends at %d",
 			m.id, peer.id, match, p.term, peer.disk.durable.log.term(match), peer.disk.durable.log.last)
 	}
 	return true

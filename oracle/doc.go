@@ -7,7 +7,7 @@
 //   - An [Image], which says what a disk would still hold after any power loss that the
 //     rules of the disk allow. What a node says of its own disk is a claim; the
 //     image is asked whether it is true, once, when it is made. A world without
-//     one (production) leaves those questions open; [Suite.Unjudged] counts them.
+//     one (production) leaves those questions open; [Suite.Counts] says how many.
 //   - A [Model], which replays the committed commands and says what the answers
 //     should have been.
 //
@@ -32,7 +32,11 @@
 // All of them share one ghost history (history.go), which no crash touches. It
 // forgets nothing that a node could still refer to: entries go once every
 // member's log on disk begins after them. Until then an entry costs 56 bytes,
-// however many members, clients and calls it has; a member's log costs 16 bytes per
-// change of term. Calls cost about 200 bytes and their request, and are
-// forgotten once their fate is settled.
+// however many members and calls have to do with it; a member's log costs 16
+// bytes per change of term. A call costs about 200 bytes and its request, and is
+// forgotten once its fate is settled.
+//
+// The package is pure, with one exception: porcupine, which judge.go asks about
+// histories, starts goroutines of its own. It is bounded by steps, not by time, so
+// that its verdict depends on nothing but the history.
 package oracle

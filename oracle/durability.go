@@ -125,8 +125,7 @@ func (o *DurabilityOracle) committing(m *member, r *runtime.Record) bool {
 		return true
 	}
 	return o.p.fail(r, durabilityLost, about{index: uint64(i), call: e.call},
-		"call %d was told done; %v commits another entry in place of its entry %d of term %d, "+
-			"one of term %d",
+		"call %d was told done; %v commits another entry in place of its entry %d of term %d, one of term %d",
 		e.call, m.id, i, e.term, m.log.term(i))
 }
 
@@ -181,14 +180,13 @@ func (o *DurabilityOracle) toldDone(r *runtime.Record, c *call) bool {
 	switch {
 	case c.fate == overtaken:
 		return o.p.fail(r, durabilityLost, what,
-			"call %d of client %d is told done; another entry is committed in place of its entry %d "+
-				"of term %d",
+			"call %d of client %d is told done; another entry is committed in place of its entry %d of term %d",
 			c.id, c.client, c.at.index, c.at.term)
 	case c.fate != committed:
 		return o.p.fail(r, durabilityEarly, what,
 			"call %d of client %d is told done before its entry %d of term %d is committed",
 			c.id, c.client, c.at.index, c.at.term)
-	case c.at.index <= c.ackedBefore:
+	case c.at.index <= c.ackedBefore: // the other rules imply this one; it keeps watch over them
 		return o.p.fail(r, durabilityOrder, what,
 			"call %d of client %d is entry %d; when it was made, entry %d had been told done",
 			c.id, c.client, c.at.index, c.ackedBefore)

@@ -38,22 +38,19 @@ func (o *ElectionOracle) claimed(m *member, r *runtime.Record) bool {
 	value, verdict := o.disk.read(m, r, int64(r.C), r.D)
 	if verdict == absent {
 		return o.p.fail(r, electionClaim, about{},
-			"%v says that term %d, vote %v are durable in %q at %d+%d, and a power loss could take "+
-				"them",
+			"%v says that term %d, vote %v are durable in %q at %d+%d, and a power loss could take them",
 			m.id, want.term, want.vote, r.Note, r.C, r.D)
 	}
 	if verdict == present {
 		if is, ok := decodeState(value); !ok || is != want {
 			return o.p.fail(r, electionClaim, about{},
-				"%v says that term %d, vote %v are durable in %q at %d+%d, where the disk has term %d, "+
-					"vote %v",
+				"%v says that term %d, vote %v are durable in %q at %d+%d, where the disk has term %d, vote %v",
 				m.id, want.term, want.vote, r.Note, r.C, r.D, is.term, is.vote)
 		}
 	}
 	if m.running && !m.disk.statePlaced(want) {
 		return o.p.fail(r, electionClaim, about{},
-			"%v says that term %d, vote %v are durable, which it never was in: its term is %d, vote "+
-				"%v",
+			"%v says that term %d, vote %v are durable, which it never was in: its term is %d, vote %v",
 			m.id, want.term, want.vote, m.state.term, m.state.vote)
 	}
 	if m.running && want.term >= m.claimed.term {
@@ -106,11 +103,11 @@ func (o *ElectionOracle) asked(m *member, r *runtime.Record) bool {
 			"%v asks for votes in term %d, and its own durable vote is %v",
 			m.id, term, m.claimed.vote)
 	}
-	campaigns := m.role == raft.Candidate && !pre && m.state.term == term || m.role == raft.PreCandidate && pre && m.state.term+1 == term
+	campaigns := !pre && m.role == raft.Candidate && m.state.term == term ||
+		pre && m.role == raft.PreCandidate && m.state.term+1 == term
 	if campaigns && last != m.log.end() {
 		return o.p.fail(r, electionLast, about{index: r.B},
-			"%v asks for votes in term %d as if its log ended with entry %d of term %d; it ends with "+
-				"%d of %d",
+			"%v asks for votes in term %d as if its log ended with entry %d of term %d; it ends with %d of %d",
 			m.id, term, last.index, last.term, m.log.end().index, m.log.end().term)
 	}
 	return true
@@ -134,8 +131,7 @@ func (o *ElectionOracle) granted(m *member, r *runtime.Record) bool {
 	last := place{raft.Index(r.C), raft.Term(r.D)}
 	if m.state.term == term && last.behind(m.voteEnd) {
 		return o.p.fail(r, electionBehind, about{index: uint64(m.voteEnd.index)},
-			"%v votes in term %d for %v, whose log ends with entry %d of term %d; its own ended with "+
-				"%d of %d",
+			"%v votes in term %d for %v, whose log ends with entry %d of term %d; its own ended with %d of %d",
 			m.id, term, candidate, last.index, last.term, m.voteEnd.index, m.voteEnd.term)
 	}
 	m.votes[term] = candidate
@@ -147,8 +143,7 @@ func (o *ElectionOracle) preGranted(m *member, r *runtime.Record) bool {
 	last, own := place{raft.Index(r.C), raft.Term(r.D)}, m.log.end()
 	if last.behind(own) {
 		return o.p.fail(r, electionBehind, about{index: uint64(own.index)},
-			"%v pre-votes in term %d for %v, whose log ends with entry %d of term %d; its own ends "+
-				"with %d of %d",
+			"%v pre-votes in term %d for %v, whose log ends with entry %d of term %d; its own ends with %d of %d",
 			m.id, r.A, runtime.NodeID(r.B), last.index, last.term, own.index, own.term)
 	}
 	return true

@@ -142,7 +142,8 @@ func (o *LinearOracle) around(c *call) []observed {
 		add(o.h.calls.slots[slot])
 	}
 	for _, other := range o.h.calls.slots {
-		if other.id != 0 && !other.windowed && other.fate != overtaken && other.outcome != runtime.Refused && (other == c || !other.applied) {
+		waits := !other.applied && other.fate != overtaken && other.outcome != runtime.Refused
+		if other.id != 0 && !other.windowed && (waits || other == c) {
 			add(other)
 		}
 	}

@@ -103,7 +103,9 @@ func (o *LogOracle) truncated(m *member, r *runtime.Record, from raft.Index) boo
 			"%v cuts its log from entry %d, and has committed up to %d",
 			m.id, from, max(m.commit, m.log.base.index))
 	}
-	if p := (place{from, m.log.term(from)}); from > m.snapshot && from <= o.h.committed.last && o.h.committed.term(from) == p.term {
+	// What a snapshot covers may go: it is about to replace the log.
+	p := place{from, m.log.term(from)}
+	if from > m.snapshot && from <= o.h.committed.last && o.h.committed.term(from) == p.term {
 		return o.p.fail(r, logTruncatedCommitted, about{index: r.A},
 			"%v cuts its log from entry %d, which is committed with its term %d",
 			m.id, from, p.term)
@@ -151,8 +153,7 @@ func (o *LogOracle) whole(r *runtime.Record) bool {
 	if holders < o.h.quorum {
 		i := slices.Min(missing)
 		return o.p.fail(r, logQuorum, about{index: uint64(i)},
-			"at the end %d of %d members have all that is committed up to %d on disk; entry %d of "+
-				"term %d is missing",
+			"at the end %d of %d members have all that is committed up to %d on disk; entry %d of term %d is missing",
 			holders, len(o.h.members), o.h.committed.last, i, o.h.committed.term(i))
 	}
 	return true

@@ -67,8 +67,7 @@ func (o *LogOracle) started(m *member, r *runtime.Record) bool {
 	}
 	if logFits {
 		return o.p.fail(r, logRecoveredMixed, about{},
-			"%v starts with term %d, vote %v, which it was not in when its log ended at %d (durable: "+
-				"term %d, vote %v)",
+			"%v starts with term %d, vote %v, which it was not in when its log ended at %d (durable: term %d, vote %v)",
 			m.id, found.state.term, found.state.vote, last, m.disk.durable.state.term, m.disk.durable.state.vote)
 	}
 	return o.misrecovered(m, r, snapshot, &candidate.log)
@@ -88,8 +87,7 @@ func (o *LogOracle) misrecovered(m *member, r *runtime.Record, snapshot raft.Ind
 	what := about{index: uint64(i)}
 	if found.last < i {
 		return o.p.fail(r, logRecoveredLost, what,
-			"%v starts with a log that ends at %d; entry %d of term %d was durable, and the log "+
-				"ended at %d",
+			"%v starts with a log that ends at %d; entry %d of term %d was durable, and the log ended at %d",
 			m.id, found.last, i, durable.term(i), durable.last)
 	}
 	if j, differ := differs(latest, found, i, found.last); differ {

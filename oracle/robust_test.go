@@ -15,7 +15,7 @@ func TestNoTraceMakesTheOraclesPanic(t *testing.T) {
 		kinds = append(kinds, info.Kind)
 	}
 	found := map[string]bool{}
-	for seed := range uint64(3000) {
+	for seed := range uint64(1500) {
 		tr := cluster(t, func(c *Config) { c.PanicIsFailStop = true })
 		if seed%2 == 0 {
 			tr.operate(7, 1, 2, 1, tr.put("a"))

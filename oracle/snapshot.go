@@ -20,8 +20,7 @@ func (o *StateOracle) label(m *member, r *runtime.Record, p place, chain uint64)
 	}
 	if e.term != p.term || e.chain != chain {
 		return o.p.fail(r, stateSnapshotChain, about{index: r.A},
-			"%v has a snapshot at %d with term %d, chain hash %x; that entry has term %d and chain "+
-				"hash %x",
+			"%v has a snapshot at %d with term %d, chain hash %x; that entry has term %d and chain hash %x",
 			m.id, p.index, p.term, chain, e.term, e.chain)
 	}
 	return true
@@ -80,8 +79,7 @@ func (o *StateOracle) claimed(m *member, r *runtime.Record) bool {
 	file, verdict := o.disk.read(m, r, 0, r.D)
 	if verdict == absent {
 		return o.p.fail(r, stateSnapshotClaim, about{index: r.A},
-			"%v says that its snapshot at %d is durable as %q, %d bytes, and a power loss could take "+
-				"it",
+			"%v says that its snapshot at %d is durable as %q, %d bytes, and a power loss could take it",
 			m.id, p.index, r.Note, r.D)
 	}
 	if verdict == present && !o.whole(m, r, p, file) {

@@ -94,11 +94,11 @@ func (n *network) send(from *Machine, id runtime.NodeID, ch runtime.Channel, byt
 		return
 	}
 	if !calm && l.dup.Chance(spec.Dup) {
-		n.w.fired.Add(faults.KindDup)
+		n.w.struck(faults.KindDup, to.id)
 		n.launch(l, frame{from, to, ch, append([]byte(nil), bytes...)}, calm)
 	}
 	if !calm && l.corrupt.Chance(spec.Corrupt) && len(bytes) > 0 {
-		n.w.fired.Add(faults.KindCorrupt)
+		n.w.struck(faults.KindCorrupt, to.id)
 		for range 1 + l.corrupt.Below(corruptBitsMax) {
 			bit := l.corrupt.Below(uint64(len(bytes)) * 8)
 			bytes[bit/8] ^= 1 << (bit % 8)

@@ -80,7 +80,7 @@ func (m *Machine) afflict(op *fileOp) uint64 {
 	switch {
 	case m.calm:
 	case op.kind.syncs() && d.sync.Chance(spec.Sync):
-		m.w.fired.Add(faults.KindSync)
+		m.w.struck(faults.KindSync, m.id)
 		if op.kind == opSyncDir {
 			d.names.failSyncDir(op.name, d.sync)
 		} else {
@@ -95,7 +95,7 @@ func (m *Machine) afflict(op *fileOp) uint64 {
 			op.buf = op.buf[:d.short.Below(uint64(len(op.buf)))]
 			d.do(op)
 		}
-		m.w.fired.Add(kind)
+		m.w.struck(kind, m.id)
 		op.err = runtime.ErrIO
 		return 1
 	}

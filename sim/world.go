@@ -158,6 +158,14 @@ func (w *World) emit(node runtime.NodeID, ev runtime.Event) {
 	}
 }
 
+// struck counts a fault that has struck at a node, and records it. Faults that
+// are events of their own already, or come by the thousand, are only counted.
+func (w *World) struck(k faults.Kind, id runtime.NodeID) {
+	w.fired.Add(k)
+	w.scratch = append(w.scratch[:0], k.String()...)
+	w.emit(id, runtime.Event{Kind: runtime.WorldFault, A: uint64(id), Note: w.scratch})
+}
+
 // Step lets the next event happen. It returns false if there is none.
 func (w *World) Step() bool {
 	if w.queue.len() == 0 {
