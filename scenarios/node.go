@@ -9,11 +9,14 @@ import (
 // segmentBytes keeps the log's files small, so that a run sees many of them.
 const segmentBytes = 256 << 10
 
+// cacheBytes makes old entries come from the disk, where faults are.
+const cacheBytes = 32 << 10
+
 // newNode returns a member of the cluster under test: the node that production
 // runs, with small limits.
 func newNode(s Setup, voters []runtime.NodeID) runtime.Node {
 	return raft.NewNode(raft.NodeConfig{
-		Core:          raft.CoreConfig{Voters: voters},
+		Core:          raft.CoreConfig{Voters: voters, CacheBytes: cacheBytes},
 		SegmentBytes:  segmentBytes,
 		SnapshotEvery: s.SnapshotEvery,
 		SnapshotKeep:  s.SnapshotEvery / 4,

@@ -34,6 +34,7 @@ type client struct {
 	waiting  bool   // for its timer
 	key      []byte // that its last get found, and the value: what a compare-and-swap expects
 	found    []byte
+	value    []byte         // memory for newValue
 	ask      runtime.NodeID // whom to ask next
 	choose   *faults.Site
 	retrying *faults.Site
@@ -145,10 +146,10 @@ func (l *workload) command(c *client) []byte {
 		cmd.Op = kv.Get
 	case kind < 85:
 		cmd.Op = kv.Put
-		cmd.Value = value(c)
+		cmd.Value = c.newValue()
 	case kind < 95:
 		cmd.Op = kv.CompareAndSwap
-		cmd.Value = value(c)
+		cmd.Value = c.newValue()
 		if cmd.ExpectAbsent = c.key == nil; !cmd.ExpectAbsent {
 			cmd.Key, cmd.Expect = c.key, c.found
 		}
@@ -158,13 +159,15 @@ func (l *workload) command(c *client) []byte {
 	return cmd.Append(nil)
 }
 
-// value returns a value that nobody else writes, ever.
-func value(c *client) []byte {
-	v := strconv.AppendUint([]byte("c"), c.id, 10)
+// newValue returns a value that nobody else writes, ever. It is valid until
+// the next call.
+func (c *client) newValue() []byte {
+	v := strconv.AppendUint(append(c.value[:0], 'c'), c.id, 10)
 	v = strconv.AppendUint(append(v, '-'), c.seq, 10)
 	for len(v) < valueSize {
 		v = append(v, '.')
 	}
+	c.value = v
 	return v
 }
 
@@ -175,7 +178,8 @@ func (l *workload) call(c *client) {
 		l.end(c, runtime.Refused)
 		return
 	}
-	l.w.Call(c.id, c.seq, c.ask, left, slices.Clone(c.req))
+	// The request is never changed again, so that a second attempt may share it.
+	l.w.Call(c.id, c.seq, c.ask, left, c.req)
 }
 
 // Reply implements sim.Driver.

@@ -160,7 +160,7 @@ func (d *disk) create(op *fileOp) {
 	}
 	f := &inode{}
 	d.names.change(binding{op.name, f})
-	op.opened = &file{name: op.name, inode: f}
+	op.opened = &file{name: op.name, note: []byte(op.name), inode: f}
 	d.open = append(d.open, f)
 }
 
@@ -172,7 +172,7 @@ func (d *disk) openFile(op *fileOp) {
 	case f.dir:
 		op.err = errDir
 	default:
-		op.opened = &file{name: op.name, inode: f}
+		op.opened = &file{name: op.name, note: []byte(op.name), inode: f}
 		d.open = append(d.open, f)
 	}
 }

@@ -11,6 +11,7 @@ import (
 type file struct {
 	p      *native
 	name   string
+	note   []byte // the name, for events
 	inode  *inode
 	closed bool
 }

@@ -105,14 +105,14 @@ func (m *Machine) afflict(op *fileOp) uint64 {
 
 func (m *Machine) traceOp(op *fileOp, code uint64) {
 	ev := runtime.Event{Kind: diskEvents[op.kind], A: uint64(op.off), B: uint64(len(op.buf)), C: uint64(op.count), D: code}
-	name := op.name
 	if op.file != nil {
-		name = op.file.name
+		ev.Note = op.file.note
+	} else {
+		m.w.scratch = append(m.w.scratch[:0], op.name...)
+		ev.Note = m.w.scratch
 	}
 	if op.kind == opAllocate || op.kind == opTruncate {
 		ev.B = uint64(op.n)
 	}
-	m.w.scratch = append(m.w.scratch[:0], name...)
-	ev.Note = m.w.scratch
 	m.w.emit(m.id, ev)
 }

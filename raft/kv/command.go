@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Limits of a command. A longer one is refused by [Command.Append] and is malformed to
@@ -114,6 +115,7 @@ func (c *Command) Append(dst []byte) []byte {
 	if c.ExpectAbsent {
 		flags = flagAbsent
 	}
+	dst = slices.Grow(dst, commandHeader+len(c.Key)+len(c.Value)+len(c.Expect))
 	dst = append(dst, byte(c.Op), flags)
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(c.Key)))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(c.Value)))

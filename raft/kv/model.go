@@ -46,9 +46,9 @@ func Step(before Cell, c Command) (after Cell, r Response) {
 
 // Model is a whole store by that specification, for checkers.
 type Model struct {
-	cells    map[string]hashed // present ones only
-	hash     uint64            // sum of the hashes of cells
-	response []byte            // of the last command
+	cells    map[string]*hashed // present ones only
+	hash     uint64             // sum of the hashes of cells
+	response []byte             // of the last command
 }
 
 // hashed is a cell with its part of the hash of the state.
@@ -58,20 +58,30 @@ type hashed struct {
 }
 
 // NewModel returns an empty store.
-func NewModel() *Model { return &Model{cells: map[string]hashed{}} }
+func NewModel() *Model { return &Model{cells: map[string]*hashed{}} }
 
 // Len returns how many keys there are.
 func (m *Model) Len() int { return len(m.cells) }
 
 // Cell returns the state of a key.
-func (m *Model) Cell(key []byte) Cell { return m.cells[string(key)].Cell }
+func (m *Model) Cell(key []byte) Cell {
+	if cell := m.cells[string(key)]; cell != nil {
+		return cell.Cell
+	}
+	return Cell{}
+}
 
 // Hash returns a hash of the state. Equal states have equal hashes.
 func (m *Model) Hash() uint64 { return m.hash }
 
 // Clone returns an independent copy.
 func (m *Model) Clone() *Model {
-	return &Model{cells: maps.Clone(m.cells), hash: m.hash}
+	cells := maps.Clone(m.cells)
+	for key, cell := range cells { //lint:sorted each is copied by itself
+		own := *cell
+		cells[key] = &own
+	}
+	return &Model{cells: cells, hash: m.hash}
 }
 
 // Apply executes an encoded command and returns the encoded response, which is
@@ -80,10 +90,9 @@ func (m *Model) Apply(command []byte) []byte {
 	c, err := DecodeCommand(command)
 	response := Response{Status: Malformed}
 	if err == nil {
-		before := m.cells[string(c.Key)]
+		before := m.Cell(c.Key)
 		var after Cell
-		if after, response = Step(before.Cell, c); after != before.Cell {
-			m.hash -= before.hash
+		if after, response = Step(before, c); after != before {
 			m.set(c.Key, after)
 		}
 	}
@@ -91,15 +100,23 @@ func (m *Model) Apply(command []byte) []byte {
 	return m.response
 }
 
-// set gives a key its new state. Its old one is out of the hash already.
+// set gives a key its new state.
 func (m *Model) set(key []byte, after Cell) {
+	cell := m.cells[string(key)]
+	if cell != nil {
+		m.hash -= cell.hash
+	}
 	if !after.Present {
 		delete(m.cells, string(key))
 		return
 	}
-	hash := runtime.HashBytes(runtime.HashBytes(1, key), []byte(after.Value))
-	m.cells[string(key)] = hashed{Cell: after, hash: hash}
-	m.hash += hash
+	if cell == nil {
+		cell = &hashed{}
+		m.cells[string(key)] = cell
+	}
+	cell.Cell = after
+	cell.hash = runtime.HashBytes(runtime.HashBytes(1, key), []byte(after.Value))
+	m.hash += cell.hash
 }
 
 // Partition returns a hash of the command's key: commands on different keys
