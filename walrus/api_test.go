@@ -2,6 +2,7 @@ package walrus_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -270,6 +271,42 @@ func TestExtentsPinTheirSegments(t *testing.T) {
 	}
 }
 
+// While the first group of a new segment is in flight, the one before still holds the only
+// durable keys: no chore removes it.
+func TestKeysOutliveARotationInFlight(t *testing.T) {
+	d := opened(t)
+	for i := range 30 {
+		s := script{model: d.next.clone()}
+		s.set(stateKey, strings.Repeat(fmt.Sprint(i%10), 700))
+		if err := d.stageScript(&s); err != nil {
+			t.Fatal(err)
+		}
+		d.flight = d.next
+		g := d.log.Cut()
+		for range 3 {
+			job, done := d.log.Chore()
+			if job == nil {
+				break
+			}
+			done(job(d.disk))
+		}
+		for j, a := range afterwards {
+			c := d.follow(j, uint64(i))
+			if err := c.open(); err != nil {
+				t.Fatalf("group %d, then %s: %v", i, a.name, err)
+			}
+		}
+		if err := walrus.Flush(d.disk, g); err != nil {
+			t.Fatal(err)
+		}
+		d.log.Publish(g)
+		d.acked, d.flight = d.flight, nil
+	}
+	if first := d.segments()[0]; first == "data/log/wal-0000000000000001.seg" {
+		t.Error("nothing was ever removed")
+	}
+}
+
 // Every checksum is verified on every read: no flipped byte comes through.
 func TestReadVerifies(t *testing.T) {
 	d := opened(t)
@@ -290,7 +327,8 @@ func TestReadVerifies(t *testing.T) {
 	for at := start - 32; at < start+len("something to damage"); at++ {
 		data[at] ^= 4
 		var e *walrus.CorruptError
-		if err := walrus.ReadExtents(d.disk, extents, ignore); !errors.Is(err, walrus.ErrCorrupt) || !errors.As(err, &e) || e.Index != 1 || e.Term != 3 {
+		err := walrus.ReadExtents(d.disk, extents, ignore)
+		if !errors.Is(err, walrus.ErrCorrupt) || !errors.As(err, &e) || e.Index != 1 || e.Term != 3 {
 			t.Errorf("byte %d: %v", at-start, err)
 		}
 		data[at] ^= 4
@@ -428,7 +466,8 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	data := d.disk.seen[name].data
 	data[bytes.Index(data, []byte("x\x00\x00\x00"))]++
 	err := d.open()
-	want := "walrus: log is corrupt: payload checksum, but what lies at 8392 was written when this was durable in data/log/wal-0000000000000001.seg at "
+	want := "walrus: log is corrupt: payload checksum, but what lies at 8392 was written when this was durable" +
+		" in data/log/wal-0000000000000001.seg at "
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "(topic 1 index 1 term 4)") {
 		t.Errorf("got %v", err)
 	}
@@ -436,12 +475,71 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	if d.report.Verdict != walrus.Corrupt || len(found) != 1 || found[0].File != name {
 		t.Errorf("report %+v", d.report)
 	}
-	if got := fmt.Sprint(walrus.Clean, walrus.Damaged, walrus.Torn, walrus.Uncertain, walrus.Corrupt, walrus.Verdict(9)); got != "clean damaged torn uncertain corrupt verdict(9)" {
+	got := fmt.Sprint(walrus.Clean, walrus.Damaged, walrus.Torn, walrus.Uncertain, walrus.Corrupt, walrus.Verdict(9))
+	if got != "clean damaged torn uncertain corrupt verdict(9)" {
 		t.Error(got)
 	}
 	var failing walrus.Log
 	failing.Fail(io.ErrUnexpectedEOF)
 	if err := failing.Stage(nil); !errors.Is(err, walrus.ErrFailed) || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Each segment of each life has a salt of its own, and begins beyond every LSN used before.
+func TestSaltsAndPositionsAreNeverUsedAgain(t *testing.T) {
+	d := newDriver(1)
+	salts := map[uint64]uint64{} // with the base of the segment
+	end := uint64(0)             // of all bytes written so far
+	look := func() {
+		next := end
+		for _, name := range d.segments() {
+			data := d.disk.seen[name].data
+			if len(data) < 8192 {
+				continue // a spare whose size was not durable
+			}
+			salt, base := binary.LittleEndian.Uint64(data[32:]), binary.LittleEndian.Uint64(data[40:])
+			if salt == 0 {
+				continue // a spare
+			}
+			if known, ok := salts[salt]; ok && known != base {
+				t.Fatalf("%s has the salt of another", name)
+			} else if !ok && base < end {
+				t.Fatalf("%s begins at %d, before %d", name, base, end)
+			}
+			salts[salt] = base
+			next = max(next, base+uint64(len(bytes.TrimRight(data, "\x00"))-8192))
+		}
+		end = next
+	}
+	for range 6 {
+		if err := d.open(); err != nil {
+			t.Fatal(err)
+		}
+		look()
+		for range 5 {
+			d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat("x", 1500)) })
+			look()
+			if err := d.chores(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.stage(5); err != nil {
+			t.Fatal(err)
+		}
+		d.disk.crashAt, d.disk.half = d.disk.calls+1, true
+		if _, err := catch(d.flush); err != nil {
+			t.Fatal(err)
+		}
+		d.disk.kill()
+		look()
+		if err := d.open(); err != nil { // twice, so that a segment takes the place of another
+			t.Fatal(err)
+		}
+		look()
+		d.disk.losePower(imageMixed)
+	}
+	if len(salts) < 8 {
+		t.Errorf("%d salts in 6 lives", len(salts))
 	}
 }

@@ -128,6 +128,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 // A crash at any call of a recovery, and what follows it, leaves a log that
 // recovers to the same.
 func TestCrashInRecovery(t *testing.T) {
+	t.Parallel()
 	n := calls(t)
 	for call := 1; call <= n; call++ {
 		d := crashAt(t, call, call%2 == 0)
@@ -189,6 +190,7 @@ func loop(t *testing.T, fails func(n, call int, kind opKind) bool, passes func(n
 	t.Helper()
 	for n := 1; ; n++ {
 		d := newDriver(uint64(n))
+		d.disk.late = n%2 == 0
 		hit := false
 		d.disk.fail = func(call int, kind opKind) bool {
 			if fails(n, call, kind) {
@@ -213,6 +215,18 @@ func loop(t *testing.T, fails func(n, call int, kind opKind) bool, passes func(n
 			if err := c.open(); err != nil {
 				t.Fatalf("failing call %d, then %s: %v\n%+v", n, a.name, err, c.report)
 			}
+		}
+	}
+}
+
+// The file is made, renamed or removed, and the call says that it failed.
+func TestFailedCallsThatTookEffect(t *testing.T) {
+	for call := 1; call <= calls(t); call++ {
+		d := newDriver(1)
+		d.disk.late = true
+		d.disk.fail = func(n int, kind opKind) bool { return n == call && !kind.syncs() }
+		if err := d.workload(); err != nil {
+			t.Fatalf("call %d: %v", call, err)
 		}
 	}
 }

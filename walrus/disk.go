@@ -12,6 +12,10 @@ import (
 // attemptsMax is how often a file call is made in all before its error counts.
 const attemptsMax = 8
 
+// Retry makes a file call of another package with the attempts that the log
+// gives its own. The call must promise nothing about durability.
+func Retry(call func() error) error { return retry(call) }
+
 // retry is the one place where file calls are made again. It serves calls
 // that promise nothing about durability: create, open, read, write, list,
 // rename, remove. A write may be repeated because the bytes are the same and

@@ -1,2 +1,136 @@
-// Package walrus stores records so that an acknowledged one survives.
+// Package walrus is the write-ahead log: it stores records so that an
+// acknowledged one survives, and shows nothing else after a crash.
+//
+// All topics of a node and its stable keys share one sequence of records, so any set
+// of changes can be atomic and one data sync covers them all. A [Batch] is such a
+// set. Batches are staged into a group; a group is written with one write and
+// made durable with one sync; then it is published, and what it holds may be acknowledged.
+//
+// # Guarantees
+//
+//   - A batch becomes visible whole or not at all, in the order staged. It is
+//     visible after Publish, which follows a Flush that returned nil, and from then on
+//     survives every crash.
+//   - After a crash Open shows exactly what was published, and possibly the one group
+//     that was in flight, whole. What it shows is durable before it is shown.
+//   - What was truncated does not come back.
+//   - Damage to durable bytes is an error that names the place, never a shorter log.
+//   - A failed sync is final. Nothing is retried after it; the log takes nothing more.
+//
+// A [Log] belongs to its node's loop: index, staging and pins need no lock. File work is
+// in [Open], [Flush], [ReadExtents] and the jobs of [Log.Chore], which run on lanes and touch
+// only what they were given. The package is pure: it reaches files through
+// runtime.FS alone, knows no clock and draws nothing; the salts derive from Options.Seed.
+//
+// # On disk
+//
+// A folder of segment files wal-<sequence number, 16 hex digits>.seg. Little endian, parts
+// aligned to 8 bytes, what is reserved is zero.
+//
+//	segment   0 |header, copy A          |  4 KiB each, equal: one bad sector leaves
+//	       4096 |header, copy B          |  the other
+//	       8192 |group|group|...|zeros...|  zeros up to the size it was made with
+//
+//	header    0 |magic  4|version 2|flags 2|log id                        16|
+//	         24 |sequence number          8|salt                           8|
+//	         40 |base LSN                 8|seq of the segment before      8|
+//	         56 |LSN where that one ends  8|group CRC there 4|topic count  4|
+//	         72 |size the file is made with 8|
+//	         80 |per topic, ascending: topic 2|mirror of 2|0 4|first 8|next 8|last term 8|
+//	       4092 |CRC                      4|
+//
+//	group     0 |magic  4|records  4|LSN                          8|
+//	         16 |durable LSN       8|body bytes 4|CRC of the group before 4|
+//	         32 |flags  4|CRC      4|
+//	         40 |record|record|...                         (body bytes)
+//	            |magic  4|records  4|end LSN   8|group CRC 4|CRC 4|   trailer: the commit marker
+//
+//	record    0 |length 4|topic 2|kind 1|flags 1|index            8|
+//	         16 |term   8|payload CRC 4|CRC            4|
+//	         32 |payload, zeros up to a multiple of 8|
+//
+// An LSN is a position in the whole log: that of byte 8192 of a segment is its base.
+// The records of a group are those of its batches in order, then the links, and in the
+// first group of a segment the stable keys that the group does not set itself.
+//
+//	kind            topic  index     term   payload
+//	entry      1    t      its own   its    the entry; flags are the caller's
+//	link       2    t      of main   of main  none; length: distance of the main record from
+//	                                          the group's start, payload CRC: that of main
+//	set        3    0      the key   0      the value
+//	truncate   5,6  t      from/first 0     none; 5 drops the entries from index on, 6 those before
+//	rebase     7    t      next      0      none; drops all entries
+//
+// # Why the format is so
+//
+//   - The trailer is believed only if every byte before it in the group is there: it
+//     carries a CRC over all record headers, and these carry the CRCs of their payloads. So a
+//     group needs no order among its sectors, and main topic, recovery topic and commit
+//     marker, a two-phase commit, cost one sync: any subset of sectors that a power
+//     loss leaves hides the group as a whole. The CRC leaves out the headers' own
+//     checksums, because a CRC over a message and its CRC is a constant.
+//   - Every CRC is a CRC32C that starts from the segment's salt, drawn anew for each segment
+//     and life, and that of a payload also from topic and index; a group says its LSN. So bytes
+//     of an older life or another place do not verify.
+//   - Headers have a CRC of their own, checked before any length in them is used.
+//   - Each group says below which LSN the log was durable when it was written. One
+//     group is in flight at a time, so that is its own LSN. It tells damage from tears:
+//     a tear can only be in the last write.
+//   - Each segment header pins the end of the segment before, and the chain of group
+//     CRCs goes through it. What lies behind the pinned end is not part of the log; so a cut needs
+//     no write in place, and an interrupted one is no danger.
+//   - Each segment header holds the bounds of all topics, and each first group the stable
+//     keys: recovery can begin at any segment, and old ones go when no entry is left
+//     in them. LSNs are not used twice: a recovery goes on with a gap.
+//   - The header travels with the first group, in one write. A segment whose first group does not
+//     verify was not in use yet. So a rotation costs no sync and no change of the folder.
+//   - A segment is put to use only when the file of the next one exists durably, and there
+//     are never more than two ahead. So a newest segment that was lost leaves a gap that shows.
+//
+// # Files
+//
+// A segment is made of zeros under another name and then renamed, by a chore: later
+// writes change neither size nor extents of the file, and no space runs out under a
+// commit. Its bytes need no sync before the first group's. Its name does; if that
+// sync fails, another file is renamed over it, see making.step. If no chore has made a
+// successor in time, a segment grows.
+//
+// A segment is removed when it is the oldest, a later one holds a durable group, no topic
+// has an entry in it and no reader pins it. The folder is not synced for that:
+// a file that comes back is recognised, see removeOldest.
+//
+// Write attempts are bounded at 8, as are those of every call that promises nothing
+// about durability, all in retry. A failed write is repeated over the same bytes, which
+// nobody has been told of. Sync, SyncData and SyncDir have one attempt.
+//
+// # Recovery
+//
+// Open reads every segment and verifies every checksum. Before the first read of a file it
+// drops the file's cache, so that what it verifies is what the device holds. In the last segment
+// the log ends at X, where no valid group is found. What follows decides:
+//
+//	what follows X                                           verdict
+//	zeros only                                               clean
+//	a later group, or a header, that says X was durable      corrupt
+//	a later group farther away than one write reaches        corrupt
+//	a later group that says no such thing                    torn
+//	checksums that hold, of a group that does not belong     corrupt
+//	one flipped bit explains it, where a byte was written    corrupt
+//	one flipped bit explains it, where the byte is zero      uncertain
+//	a sector of the group is zero, or the file ends in it    torn
+//	anything else                                            uncertain
+//
+// Torn and uncertain bytes are left out, and stay in their file. The [Report] says so. Uncertain
+// is what one disk cannot decide: the last group, damaged in several places, with
+// nothing written later. If the disk does not rot it was torn, and never acknowledged.
+// On corrupt, Open fails and has changed nothing.
+//
+// The last group may be there only in the page cache, or its sync may have failed: nothing
+// durable vouches for it. So it is written again before it is shown. Recovery builds one
+// new segment whose first group repeats it (and the stable keys), under another
+// name; syncs it; renames it; and syncs the folder. The new segment follows the last one and
+// pins its end before that group; or, if that group is the first of its segment, so that not even the header
+// is certain, it takes that segment's place. A crash before the rename is durable
+// leaves the old state, one after it the new, and both say the same; so recovering twice, or
+// again after a crash anywhere in it, is recovering once. Old bytes are never written to.
 package walrus

@@ -38,13 +38,14 @@ type Group struct {
 const zeros = "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" +
 	"\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// groupKeepBytes is the largest buffer kept for the next group.
+// groupKeepBytes is the largest buffer kept for the next group. A group with a larger
+// one gives all its memory back.
 const groupKeepBytes = 4 << 20
 
 // reset empties the group for staging into a segment with that salt.
 func (g *Group) reset(salt uint64) {
 	if cap(g.buf) > groupKeepBytes {
-		g.buf = nil
+		*g = Group{}
 	}
 	if g.buf == nil {
 		g.buf = make([]byte, 0, bodyStart+4096)

@@ -33,12 +33,15 @@ type segmentHeader struct {
 	base  uint64 // LSN of the first byte after the headers
 	size  uint64 // of the file in bytes when it was made; groups may have grown it
 	// prev pins the end of the segment before; seq zero: there is none.
-	prev struct {
-		seq uint64
-		end uint64 // LSN where that segment ends; what lies behind is not part of the log
-		sum uint32 // group CRC of the last group before the end
-	}
+	prev   segmentEnd
 	topics []headerRow // ascending
+}
+
+// segmentEnd pins where a segment ends.
+type segmentEnd struct {
+	seq uint64
+	end uint64 // LSN; what lies behind is not part of the log
+	sum uint32 // group CRC of the last group before the end
 }
 
 // headerRow is a topic as it was before the segment's first group.
@@ -79,6 +82,11 @@ func (h *segmentHeader) put(p []byte) {
 // headerSum is over the whole block: what is reserved is zero and covered.
 func headerSum(p []byte) uint32 { return sum(seed(0, seedSegment), p[:headerBytes-4]) }
 
+// headerHolds reports whether magic and checksum of one copy hold.
+func headerHolds(p []byte) bool {
+	return binary.LittleEndian.Uint32(p) == headerMagic && binary.LittleEndian.Uint32(p[headerBytes-4:]) == headerSum(p)
+}
+
 // headerBlocks is what the first 8 KiB of a segment file turned out to be.
 type headerBlocks struct {
 	header segmentHeader
@@ -94,8 +102,7 @@ type headerBlocks struct {
 func getHeader(p []byte, seq uint64) (headerBlocks, error) {
 	var b headerBlocks
 	a, c := p[:headerBytes], p[headerBytes:bodyStart]
-	okA := binary.LittleEndian.Uint32(a[headerBytes-4:]) == headerSum(a) && binary.LittleEndian.Uint32(a) == headerMagic
-	okB := binary.LittleEndian.Uint32(c[headerBytes-4:]) == headerSum(c) && binary.LittleEndian.Uint32(c) == headerMagic
+	okA, okB := headerHolds(a), headerHolds(c)
 	switch {
 	case okA && okB && !bytes.Equal(a, c):
 		return b, fmt.Errorf("two headers that differ")

@@ -91,7 +91,10 @@ func TestDecisionTable(t *testing.T) {
 		{"a bit flipped in a group that a later one vouches for", func(v *view, at []int64) { v.data[at[1]+200] ^= 8 }, 1, Corrupt},
 		{"a sector missing in such a group", func(v *view, at []int64) { zero(v.data[roundUp(at[1]+1, 512):][:512]) }, 1, Corrupt},
 		{"such a group gone and only a later trailer left", func(v *view, at []int64) { zero(v.data[at[1]+600 : at[3]-24]) }, 1, Corrupt},
-		{"such a group gone and two trailers left", func(v *view, at []int64) { zero(v.data[at[1] : at[2]-24]); zero(v.data[at[2] : at[3]-24]) }, 1, Corrupt},
+		{"such a group gone and two trailers left", func(v *view, at []int64) {
+			zero(v.data[at[1] : at[2]-24])
+			zero(v.data[at[2] : at[3]-24])
+		}, 1, Corrupt},
 		{"gone without a later trace", func(v *view, at []int64) { zero(v.data[at[1]:]) }, 1, Clean},
 		{"the group before is another one", func(v *view, at []int64) {
 			h, _ := getGroupHeader(v.data[at[2]:], testSalt)
@@ -296,7 +299,10 @@ func TestSegmentNames(t *testing.T) {
 			t.Errorf("%s: %d, %v", name, got, ok)
 		}
 	}
-	for _, name := range []string{"", "wal-0000000000000000.seg", "wal-00000000000000AB.seg", "wal-+000000000000001.seg", "wal-0000000000000001.sex", "val-0000000000000001.seg"} {
+	for _, name := range []string{
+		"", "wal-0000000000000000.seg", "wal-00000000000000AB.seg", "wal-+000000000000001.seg",
+		"wal-0000000000000001.tmp", "val-0000000000000001.seg",
+	} {
 		if seq, ok := segmentSeq(name); ok {
 			t.Errorf("%q is segment %d", name, seq)
 		}
@@ -305,7 +311,7 @@ func TestSegmentNames(t *testing.T) {
 
 func TestHeaderRefuses(t *testing.T) {
 	base := segmentHeader{seq: 3, salt: 1, base: 100}
-	base.prev.end = 50
+	base.prev = segmentEnd{end: 50}
 	base.topics = []headerRow{{topic: 1, bounds: bounds{first: 2, next: 5}}, {topic: 2, bounds: bounds{first: 2, next: 5}, mirrorOf: 1}}
 	for name, spoil := range map[string]func(h *segmentHeader){
 		"another number":  func(h *segmentHeader) { h.seq = 4 },

@@ -139,6 +139,9 @@ func (l *Log) Close(_ runtime.FS) error {
 	for _, s := range l.spares {
 		_ = s.file.Close()
 	}
+	if m := l.chore.making; m != nil {
+		m.giveUp()
+	}
 	if err := l.lock.Close(); err != nil {
 		return fmt.Errorf("walrus: unlock %s: %w", l.o.Dir, err)
 	}

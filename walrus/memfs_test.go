@@ -68,9 +68,11 @@ type memFS struct {
 	crashAt int
 	half    bool
 	// fail decides whether a call fails. A failing sync loses pages, a failing write
-	// leaves part of its bytes, anything else has no effect.
+	// leaves part of its bytes, anything else has no effect, unless late is set.
 	fail func(call int, kind opKind) bool
-	// broken switches off what a wrong log or a wrong disk would leave out.
+	// late: names change although the call that changes them fails.
+	late bool
+	// skip makes calls do nothing, to show that somebody notices.
 	skip map[opKind]bool
 }
 
@@ -343,8 +345,9 @@ func (m *memFS) hasParent(name string) bool {
 }
 
 func (m *memFS) Create(name string) (runtime.File, error) {
-	if err := m.begin(opCreate); err != nil {
-		return nil, err
+	failed := m.begin(opCreate)
+	if failed != nil && !m.late {
+		return nil, failed
 	}
 	if m.seen[name] != nil {
 		return nil, fs.ErrExist
@@ -354,6 +357,9 @@ func (m *memFS) Create(name string) (runtime.File, error) {
 	}
 	n := &memNode{sectors: map[int]*memDirty{}}
 	m.change(nameBinding{name: name, node: n})
+	if failed != nil {
+		return nil, failed
+	}
 	return &memFile{fs: m, node: n}, nil
 }
 
@@ -369,20 +375,22 @@ func (m *memFS) Open(name string) (runtime.File, error) {
 }
 
 func (m *memFS) Rename(from, to string) error {
-	if err := m.begin(opRename); err != nil {
-		return err
+	failed := m.begin(opRename)
+	if failed != nil && !m.late {
+		return failed
 	}
 	n := m.seen[from]
 	if n == nil || !m.hasParent(to) {
 		return fs.ErrNotExist
 	}
 	m.change(nameBinding{name: from}, nameBinding{name: to, node: n})
-	return nil
+	return failed
 }
 
 func (m *memFS) Remove(name string) error {
-	if err := m.begin(opRemove); err != nil {
-		return err
+	failed := m.begin(opRemove)
+	if failed != nil && !m.late {
+		return failed
 	}
 	n := m.seen[name]
 	if n == nil {
@@ -396,7 +404,7 @@ func (m *memFS) Remove(name string) error {
 		}
 	}
 	m.change(nameBinding{name: name})
-	return nil
+	return failed
 }
 
 func (m *memFS) List(dir string) ([]string, error) {

@@ -230,6 +230,7 @@ type driver struct {
 	disk  *memFS
 	log   *walrus.Log
 	rng   rng
+	seed  uint64
 	boots uint64
 	acked *model // what was published
 	next  *model // with what has been staged
@@ -237,19 +238,21 @@ type driver struct {
 	// crash or a failure it is what may have happened or not.
 	flight *model
 	report *walrus.Report
-	// rotations and findings count what happened, so that a test can see that it did.
+	// eager: chores are asked for while groups are in flight.
+	eager bool
+	// verdicts counts what recoveries found.
 	verdicts [walrus.Corrupt + 1]int
 }
 
 func newDriver(seed uint64) *driver {
-	return &driver{disk: newMemFS(seed), rng: rng{state: seed * 3}, acked: newModel(), next: newModel()}
+	return &driver{disk: newMemFS(seed), seed: seed, rng: rng{state: seed * 3}, acked: newModel(), next: newModel()}
 }
 
 // open recovers, and checks that exactly the acknowledged is there, or that and the
 // group in flight.
 func (d *driver) open() error {
 	d.boots++
-	l, report, err := walrus.Open(d.disk, options(d.boots<<32^d.rng.state))
+	l, report, err := walrus.Open(d.disk, options(d.seed+d.boots<<32))
 	d.report = report
 	if err != nil {
 		return err
@@ -362,7 +365,7 @@ func (d *driver) flush() error {
 
 // meanwhile asks for a chore now and then.
 func (d *driver) meanwhile() (job func(runtime.FS) error, done func(error)) {
-	if d.rng.chance(3) {
+	if d.eager && d.rng.chance(3) {
 		if job, done = d.log.Chore(); job != nil {
 			return job, done
 		}

@@ -62,7 +62,8 @@ func (o Options) Validate() error {
 	case !fs.ValidPath(o.Dir) || o.Dir == ".":
 		return fmt.Errorf("walrus: %q is not a folder for a log", o.Dir)
 	case o.SegmentBytes != 0 && (o.SegmentBytes < segmentBytesMin || o.SegmentBytes > segmentBytesMax):
-		return fmt.Errorf("walrus: segments of %d bytes: not in [%d, %d]", o.SegmentBytes, segmentBytesMin, segmentBytesMax)
+		return fmt.Errorf("walrus: segments of %d bytes: not in [%d, %d]",
+			o.SegmentBytes, segmentBytesMin, segmentBytesMax)
 	case o.GroupBytes != 0 && (o.GroupBytes < groupBytesMin || o.GroupBytes > MaxGroup/2):
 		return fmt.Errorf("walrus: groups of %d bytes: not in [%d, %d]", o.GroupBytes, groupBytesMin, MaxGroup/2)
 	}

@@ -68,6 +68,7 @@ func (m *machine) arm(t *rapid.T) {
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{driver: newDriver(rapid.Uint64().Draw(t, "seed"))}
+		m.eager = true
 		t.Repeat(map[string]func(*rapid.T){
 			"boot": m.boot,
 			"stage": func(t *rapid.T) {

@@ -71,12 +71,14 @@ const (
 	readGapMax  = 4 << 10 // bytes of no interest read for the sake of one call less
 )
 
-// ReadExtents reads the entries and calls visit for each, in order. The payload
-// belongs to visit. It is a job for a read lane. Every checksum is verified: the error
+// Visit is given one entry. The payload is its to keep.
+type Visit = func(index, term uint64, flags uint8, payload []byte) error
+
+// ReadExtents reads the entries and calls visit for each, in order. It is a job for a read lane. Every checksum is verified: the error
 // matches ErrCorrupt if one does not hold, and is the file system's, after 8
 // attempts, if a file cannot be read; reading again later may succeed then. An
 // error of visit ends the reading and is returned.
-func ReadExtents(fs runtime.FS, extents []Extent, visit func(index, term uint64, flags uint8, payload []byte) error) error {
+func ReadExtents(fs runtime.FS, extents []Extent, visit Visit) error {
 	for i := range extents {
 		if err := extents[i].read(disk{fs}, visit); err != nil {
 			return err
@@ -85,7 +87,7 @@ func ReadExtents(fs runtime.FS, extents []Extent, visit func(index, term uint64,
 	return nil
 }
 
-func (e *Extent) read(d disk, visit func(index, term uint64, flags uint8, payload []byte) error) error {
+func (e *Extent) read(d disk, visit Visit) error {
 	f, err := d.open(e.File)
 	if err != nil {
 		return fmt.Errorf("walrus: read %s: %w", e.File, err)
@@ -140,7 +142,8 @@ func (e *Extent) verify(p []byte, i int) ([]byte, error) {
 	switch {
 	case !ok:
 		what = "record header checksum"
-	case r.kind != kindEntry || r.topic != e.Topic || r.index != index || r.term != s.term || r.flags != s.flags || r.length != s.length:
+	case r.kind != kindEntry || r.topic != e.Topic || r.index != index,
+		r.term != s.term || r.flags != s.flags || r.length != s.length:
 		what = "record of another entry"
 	case r.sum != payloadSum(e.salt, e.Topic, index, payload):
 		what = "payload checksum"

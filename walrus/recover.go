@@ -23,6 +23,7 @@ type recovery struct {
 	report *Report
 
 	files   []file // ascending
+	buf     []byte // of the segment being read
 	foreign bool   // the folder holds names that are not ours
 	state   state
 	chain   []*segment      // read so far
@@ -91,7 +92,8 @@ func (r *recovery) readHeaders() error {
 			if f.badB {
 				off = headerBytes
 			}
-			r.report.note(Finding{Verdict: Damaged, File: f.name, Offset: off, Bytes: headerBytes, What: "one of two headers"})
+			what := "one of two headers"
+			r.report.note(Finding{Verdict: Damaged, File: f.name, Offset: off, Bytes: headerBytes, What: what})
 		}
 	}
 	return nil

@@ -41,6 +41,13 @@ type flaw struct {
 	sound bool
 }
 
+// over says which checksum does not hold. A negative sumAt stands for bytes that
+// must be zero.
+func (f *flaw) over(lo, hi, sumAt int64, seed uint32) *flaw {
+	f.lo, f.hi, f.sumAt, f.seed = lo, hi, sumAt, seed
+	return f
+}
+
 // parse verifies the group at an offset, every checksum of it, and collects its
 // records. prevSum is the group CRC of the group before.
 func (v *view) parse(off int64, prevSum uint32) (found, *flaw) {
@@ -80,7 +87,8 @@ func (v *view) parse(off int64, prevSum uint32) (found, *flaw) {
 	}
 	for i := range v.ops {
 		if op := &v.ops[i]; op.kind == kindLink && !v.linkHolds(op) {
-			return fail(flaw{off: off + int64(op.off), what: "link differs from its main record", op: &op.record, sound: true})
+			what := "link differs from its main record"
+			return fail(flaw{off: off + int64(op.off), what: what, op: &op.record, sound: true})
 		}
 	}
 	g.sum = groupSum
@@ -94,7 +102,8 @@ func (v *view) parseHeader(off int64) (groupHeader, *flaw) {
 	salt := v.header.salt
 	h, ok := getGroupHeader(v.data[off:], salt)
 	if !ok {
-		return h, &flaw{off: off, what: "group header checksum", lo: off, hi: off + groupHeaderSummed, sumAt: off + groupHeaderSummed, seed: seed(salt, seedGroupHeader)}
+		bad := &flaw{off: off, what: "group header checksum"}
+		return h, bad.over(off, off+groupHeaderSummed, off+groupHeaderSummed, seed(salt, seedGroupHeader))
 	}
 	if h.lsn != v.header.lsn(off) || h.durable > h.lsn || h.flags&^groupRecovered != 0 ||
 		h.body%alignBytes != 0 || h.size() > MaxGroup || uint64(h.records)*recordHeaderBytes > uint64(h.body) {
@@ -110,7 +119,8 @@ func (v *view) parseRecord(at, end int64) (record, *flaw) {
 	}
 	r, ok := getRecord(v.data[at:], salt)
 	if !ok {
-		return r, &flaw{off: at, what: "record header checksum", lo: at, hi: at + recordHeaderSummed, sumAt: at + recordHeaderSummed, seed: seed(salt, seedRecord)}
+		bad := &flaw{off: at, what: "record header checksum"}
+		return r, bad.over(at, at+recordHeaderSummed, at+recordHeaderSummed, seed(salt, seedRecord))
 	}
 	switch r.kind {
 	case kindEntry, kindLink, kindSet, kindTruncateBack, kindTruncateFront, kindRebase:
@@ -126,10 +136,12 @@ func (v *view) parseRecord(at, end int64) (record, *flaw) {
 	lo := at + recordHeaderBytes
 	hi := lo + int64(r.payload())
 	if payloadSum(salt, r.topic, r.index, v.data[lo:hi]) != r.sum {
-		return r, &flaw{off: at, what: "payload checksum", op: &r, lo: lo, hi: hi, sumAt: at + 24, seed: payloadSum(salt, r.topic, r.index, nil)}
+		bad := &flaw{off: at, what: "payload checksum", op: &r}
+		return r, bad.over(lo, hi, at+24, payloadSum(salt, r.topic, r.index, nil))
 	}
 	if pad := v.data[hi : at+int64(r.size())]; !isZero(pad) {
-		return r, &flaw{off: hi, what: "padding is not zero", op: &r, lo: hi, hi: hi + int64(len(pad)), sumAt: -1}
+		bad := &flaw{off: hi, what: "padding is not zero", op: &r}
+		return r, bad.over(hi, hi+int64(len(pad)), -1, 0)
 	}
 	return r, nil
 }
@@ -140,7 +152,8 @@ func (v *view) parseTrailer(g *found, groupSum uint32) *flaw {
 	t, ok := getTrailer(v.data[at:], salt)
 	switch {
 	case !ok:
-		return &flaw{off: at, what: "trailer checksum", lo: at, hi: at + 20, sumAt: at + 20, seed: seed(salt, seedTrailer)}
+		bad := &flaw{off: at, what: "trailer checksum"}
+		return bad.over(at, at+20, at+20, seed(salt, seedTrailer))
 	case t.records != g.header.records || t.end != g.header.lsn+uint64(g.header.size()) || t.sum != groupSum:
 		return &flaw{off: at, what: "trailer of another group"}
 	}
@@ -150,7 +163,8 @@ func (v *view) parseTrailer(g *found, groupSum uint32) *flaw {
 // linkHolds compares a link with the main record it points to.
 func (v *view) linkHolds(link *placed) bool {
 	main := mainOf(v.ops, link)
-	return main != nil && main.index == link.index && main.term == link.term && main.flags == link.flags && main.sum == link.sum
+	return main != nil && main.index == link.index && main.term == link.term &&
+		main.flags == link.flags && main.sum == link.sum
 }
 
 // mainOf returns the entry a link points to, or nil.

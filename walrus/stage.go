@@ -145,7 +145,7 @@ func (l *Log) rotate(g *Group) {
 	seg.base = old.base + uint64(l.end-bodyStart)
 	header := segmentHeader{id: l.id, seq: seg.seq, salt: seg.salt, base: seg.base,
 		size: uint64(l.o.SegmentBytes), topics: l.rows()}
-	header.prev.seq, header.prev.end, header.prev.sum = old.seq, seg.base, l.prevSum
+	header.prev = segmentEnd{seq: old.seq, end: seg.base, sum: l.prevSum}
 	header.put(g.buf[:bodyStart])
 	g.resalt(seg.salt)
 	g.addMissingKeys(l.keys, seg.salt)
@@ -181,7 +181,10 @@ func (s *state) publish(g *Group, out *[]Placed) error {
 		start := int(op.off) + recordHeaderBytes
 		payload := group[start : start+op.payload()]
 		at := g.off + int64(op.off)
-		place := slot{term: op.term, seg: uint32(g.seg.seq), at: uint32(at / alignBytes), length: op.length, flags: op.flags}
+		place := slot{
+			term: op.term, seg: uint32(g.seg.seq), at: uint32(at / alignBytes),
+			length: op.length, flags: op.flags,
+		}
 		if err := s.apply(&op.record, payload, place); err != nil {
 			return err
 		}

@@ -26,7 +26,8 @@ func (b bounds) after(r *record) (bounds, error) {
 		b.next++
 	case kindTruncateBack:
 		if r.index < b.first {
-			return b, fmt.Errorf("walrus: topic %d: drop from %d on, first is %d: %w", r.topic, r.index, b.first, ErrCompacted)
+			return b, fmt.Errorf("walrus: topic %d: drop from %d on, first is %d: %w",
+				r.topic, r.index, b.first, ErrCompacted)
 		}
 		if r.index > b.next {
 			return b, fmt.Errorf("walrus: topic %d: drop from %d on, next is %d: %w", r.topic, r.index, b.next, ErrGap)
@@ -158,7 +159,8 @@ func (s *state) pair(main, recovery Topic) error {
 	if m.recovery == r && r.main == m {
 		return nil
 	}
-	if m.recovery != nil || m.main != nil || r.main != nil || r.recovery != nil || m.live != r.live || r.slots.count != 0 {
+	taken := m.recovery != nil || m.main != nil || r.main != nil || r.recovery != nil
+	if taken || m.live != r.live || r.slots.count != 0 {
 		return fmt.Errorf("walrus: topics %d and %d: %w", main, recovery, ErrMirror)
 	}
 	m.recovery, r.main = r, m
