@@ -48,6 +48,7 @@ func (n *Node) recovered(job *bootJob, err error) {
 		n.env.Trace(event(Recovered, uint64(first)+uint64(i), uint64(job.terms[i]), hash, 0))
 	}
 	n.keeper.found(job.state.Snapshot)
+	n.writer.placed(job.placed)
 	if job.state.Snapshot.Index == 0 {
 		n.start(job.state)
 		return
@@ -73,6 +74,7 @@ type bootJob struct {
 	incarnation uint64 // for a new disk
 
 	log    *walrus.Log
+	placed []walrus.Placed // what recovery wrote anew
 	state  InitialState
 	terms  []Term   // of the entries, from state.FirstIndex on
 	hashes []uint64 // of the same
@@ -80,11 +82,11 @@ type bootJob struct {
 
 // execute runs on the log lane.
 func (j *bootJob) execute(files runtime.FS) error {
-	log, _, err := walrus.Open(files, j.options)
+	log, report, err := walrus.Open(files, j.options)
 	if err != nil {
 		return err
 	}
-	j.log = log
+	j.log, j.placed = log, report.Placed
 	if err := j.readState(); err != nil {
 		return err
 	}
@@ -154,7 +156,7 @@ func (j *bootJob) readEntries(files runtime.FS) error {
 // none, the folder is made anew: it may be that it was made before, but that its name
 // never became durable, and a name that exists already cannot be made durable for sure.
 func (j *bootJob) tidy(files runtime.FS) error {
-	names, err := files.List(j.snapshots)
+	names, err := attempt(func() ([]string, error) { return files.List(j.snapshots) })
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && j.state.Snapshot.Index == 0:
 		return j.makeFolder(files)
@@ -170,7 +172,7 @@ func (j *bootJob) tidy(files runtime.FS) error {
 	}
 	for _, name := range names {
 		if name != keep {
-			if err := files.Remove(j.snapshots + "/" + name); err != nil {
+			if err := remove(files, j.snapshots+"/"+name); err != nil {
 				return err
 			}
 		}
@@ -178,15 +180,30 @@ func (j *bootJob) tidy(files runtime.FS) error {
 	if keep != "" {
 		return nil
 	}
-	if err := files.Remove(j.snapshots); err != nil {
+	if err := remove(files, j.snapshots); err != nil {
 		return err
 	}
 	return j.makeFolder(files)
 }
 
 func (j *bootJob) makeFolder(files runtime.FS) error {
-	if err := files.MkdirAll(j.snapshots); err != nil {
+	if err := walrus.Retry(func() error { return files.MkdirAll(j.snapshots) }); err != nil {
 		return err
 	}
 	return files.SyncDir(path.Dir(j.snapshots))
+}
+
+// remove takes a name away; that it was gone already is a success.
+func remove(files runtime.FS, name string) error {
+	err := walrus.Retry(func() error { return files.Remove(name) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// attempt makes a file call that returns a value as often as the log makes its own.
+func attempt[T any](call func() (T, error)) (value T, err error) {
+	err = walrus.Retry(func() error { value, err = call(); return err })
+	return value, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/walrus"
 )
 
 // snapshotReader reads the content of a snapshot file, verified: it hands out
@@ -146,7 +147,8 @@ func (r *snapshotReader) next(n int) ([]byte, error) {
 		if kept+more < n {
 			return nil, fmt.Errorf("%w: it ends within %d bytes", ErrSnapshot, n)
 		}
-		if got, err := r.file.ReadAt(r.memory[kept:kept+more], int64(r.offset)); got < more {
+		p, at := r.memory[kept:kept+more], int64(r.offset)
+		if got, err := attempt(func() (int, error) { return r.file.ReadAt(p, at) }); got < more {
 			return nil, fmt.Errorf("read at %d: %w", r.offset, err)
 		}
 		r.offset += uint64(more)
@@ -161,15 +163,15 @@ func (r *snapshotReader) next(n int) ([]byte, error) {
 // all; restore, if not nil, reads its content on the way. The bytes come from
 // the device: what only the page cache shows does not count.
 func readSnapshotFile(fs runtime.FS, name string, want SnapshotMeta, restore func(io.Reader) error) error {
-	file, err := fs.Open(name)
+	file, err := attempt(func() (runtime.File, error) { return fs.Open(name) })
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := file.DropCache(); err != nil {
+	if err := walrus.Retry(file.DropCache); err != nil {
 		return err
 	}
-	size, err := file.Size()
+	size, err := attempt(file.Size)
 	if err != nil {
 		return err
 	}

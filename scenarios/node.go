@@ -6,8 +6,9 @@ import (
 	"github.com/octopii-go/octopii/runtime"
 )
 
-// segmentBytes keeps the log's files small, so that a run sees many of them.
-const segmentBytes = 256 << 10
+// segmentBytes keeps the log's files small, so that a run sees many of them
+// come and go.
+const segmentBytes = 32 << 10
 
 // cacheBytes makes old entries come from the disk, where faults are.
 const cacheBytes = 32 << 10
