@@ -51,6 +51,11 @@ func newSteady(observe func(*runtime.Record), image *payload) *steady {
 	}
 	s.emit(1, raft.RoleChanged, uint64(raft.Candidate), 1, 0, 0, nil)
 	s.emit(1, raft.RoleChanged, uint64(raft.Leader), 1, 0, 0, []byte{1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0})
+	s.index++
+	s.image.bytes = nil
+	hash := raft.HashEntry(raft.EntryNoop, nil)
+	s.chain = raft.ChainHash(s.chain, 1, 1, hash, runtime.HashBytes(0, nil))
+	s.carry(hash, 0, 0, func() {})
 	return s
 }
 
@@ -65,10 +70,7 @@ func (s *steady) emit(node runtime.NodeID, kind runtime.EventKind, a, b, c, d ui
 // operate carries one put from its start to its answer, on all nodes.
 func (s *steady) operate() {
 	s.index++
-	i, prev := s.index, uint64(1)
-	if i == 1 {
-		prev = 0
-	}
+	i := s.index
 	c := kv.Command{Op: kv.Put, Client: 1, Seq: i, Key: s.keys[i*7919%1000]}
 	var value [92]byte
 	value[0], value[1], value[2] = byte(i), byte(i>>8), byte(i>>16)
@@ -79,6 +81,13 @@ func (s *steady) operate() {
 	s.chain = raft.ChainHash(s.chain, raft.Index(i), 1, hash, runtime.HashBytes(0, okResponse[:]))
 	s.emit(0, runtime.CallStart, i, 1, i, 1, s.request)
 	s.emit(1, raft.Proposed, i, i, 1, hash, nil)
+	s.carry(hash, 1, size, func() { s.emit(1, runtime.CallReply, i, 1, uint64(runtime.Done), 0, okResponse[:]) })
+}
+
+// carry replicates, commits and applies the entry at the index, after one of
+// term prev; answer comes when the leader has applied it.
+func (s *steady) carry(hash, prev, size uint64, answer func()) {
+	i := s.index
 	s.emit(1, raft.Appended, i, 1, hash, prev, nil)
 	s.emit(2, raft.Appended, i, 1, hash, prev, nil)
 	s.emit(3, raft.Appended, i, 1, hash, prev, nil)
@@ -89,7 +98,7 @@ func (s *steady) operate() {
 	s.emit(1, raft.Matched, 2, i, 1, 0, nil)
 	s.emit(1, raft.Committed, i, 1, uint64(raft.Leader), i, nil)
 	s.emit(1, raft.Applied, i, 1, s.chain, hash, nil)
-	s.emit(1, runtime.CallReply, i, 1, uint64(runtime.Done), 0, okResponse[:])
+	answer()
 	s.emit(3, raft.EntryPlaced, i, 1, i*size, size, s.file)
 	s.emit(3, raft.Acked, 1, 1, i, 0, nil)
 	s.emit(1, raft.Matched, 3, i, 1, 0, nil)

@@ -24,9 +24,10 @@ type call struct {
 	request []byte // the slot's own copy
 	hash    uint64 // of the request as an entry
 
-	started     uint64     // the number of the record
-	answered    uint64     // the same; zero: nobody has been told yet
-	ackedBefore raft.Index // the highest index told done when the call was made
+	started     uint64          // the number of the record
+	answered    uint64          // the same; zero: nobody has been told yet
+	settled     runtime.Instant // when the node it was made at applied its entry; zero: not yet
+	ackedBefore raft.Index      // the highest index told done when the call was made
 
 	outcome  runtime.Outcome
 	fate     fate

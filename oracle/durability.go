@@ -164,12 +164,29 @@ func (o *DurabilityOracle) answered(r *runtime.Record, c *call) bool {
 		}
 	case runtime.Unknown:
 		o.unknown++
+		return o.excused(r, c)
 	default:
 		return o.p.fail(r, malformed, about{call: c.id},
 			"call %d of client %d has outcome %d",
 			c.id, c.client, r.C)
 	}
 	return true
+}
+
+// answerWithin is how long a node may take to answer what it has applied. The
+// answer of one that is about to may meet the client's deadline on its way.
+const answerWithin = runtime.Instant(100_000_000)
+
+// excused judges an unknown outcome (V5): the node died, or never learnt what
+// became of the call's entry.
+func (o *DurabilityOracle) excused(r *runtime.Record, c *call) bool {
+	m := o.h.member(c.node)
+	if m == nil || !m.up || m.since > c.started || c.settled == 0 || r.At-c.settled < answerWithin {
+		return true
+	}
+	return o.p.fail(r, progressUnanswered, about{index: uint64(c.at.index), call: c.id},
+		"call %d of client %d is left unknown; %v, which took it and has lived since, applied its entry %d long ago",
+		c.id, c.client, m.id, c.at.index)
 }
 
 func (o *DurabilityOracle) toldDone(r *runtime.Record, c *call) bool {

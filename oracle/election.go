@@ -24,12 +24,16 @@ import (
 //	unled-term        entries with a made-up term (B28)
 //	transition        elections without a pre-vote, obeying stale messages (A30, A32)
 //	last-entry        a stale cache of the last entry (B34)
+//	term-from-nowhere pre-votes that change the term (A18)
+//	leader-pre-votes  no lease on votes (A22)
 //	claim             skip-sync, ack-before-durable
 type ElectionOracle struct {
 	h    *history
 	p    *reporter
 	disk *inspector
 	seen uint64 // leaders
+
+	campaigned raft.Term // the highest in which anybody stood for election
 }
 
 // claimed judges raft.StatePlaced: the bytes are there, and say so (E4).
@@ -75,7 +79,7 @@ func (o *ElectionOracle) started(m *member, r *runtime.Record) bool {
 	return true
 }
 
-// stateChanged judges raft.StateChanged (E2, E3).
+// stateChanged judges raft.StateChanged (E2, E3, E9).
 func (o *ElectionOracle) stateChanged(m *member, r *runtime.Record, next ballot) bool {
 	if next.term < m.state.term {
 		return o.p.fail(r, electionTerm, about{},
@@ -86,6 +90,14 @@ func (o *ElectionOracle) stateChanged(m *member, r *runtime.Record, next ballot)
 		return o.p.fail(r, electionVoteChanged, about{},
 			"%v changes its vote in term %d from %v to %v",
 			m.id, next.term, m.state.vote, next.vote)
+	}
+	if next.vote == m.id {
+		o.campaigned = max(o.campaigned, next.term)
+	}
+	if next.term > o.campaigned {
+		return o.p.fail(r, electionUncampaigned, about{},
+			"%v goes to term %d, and nobody has stood for election beyond term %d",
+			m.id, next.term, o.campaigned)
 	}
 	return true
 }
@@ -138,8 +150,13 @@ func (o *ElectionOracle) granted(m *member, r *runtime.Record) bool {
 	return true
 }
 
-// preGranted judges raft.PreVoteGranted (E5).
+// preGranted judges raft.PreVoteGranted (E5, V8).
 func (o *ElectionOracle) preGranted(m *member, r *runtime.Record) bool {
+	if m.role == raft.Leader {
+		return o.p.fail(r, electionDeposed, about{},
+			"%v leads term %d and pre-votes in term %d for %v",
+			m.id, m.state.term, r.A, runtime.NodeID(r.B))
+	}
 	last, own := place{raft.Index(r.C), raft.Term(r.D)}, m.log.end()
 	if last.behind(own) {
 		return o.p.fail(r, electionBehind, about{index: uint64(own.index)},

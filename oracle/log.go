@@ -88,6 +88,11 @@ func (o *LogOracle) appended(m *member, r *runtime.Record, p place) bool {
 			"%v leads term %d and appends entry %d of term %d",
 			m.id, m.state.term, p.index, p.term)
 	}
+	if m.role == raft.Leader && end.term < p.term && r.C != raft.HashEntry(raft.EntryNoop, nil) {
+		return o.p.fail(r, logNoop, about{index: r.A},
+			"%v begins to lead term %d with entry %d, which is a command and not a no-op",
+			m.id, p.term, p.index)
+	}
 	return o.matches(m, r, p, r.C, end.term, true)
 }
 

@@ -22,6 +22,15 @@ func usurp(tr *trace, n, voter runtime.NodeID, term uint64) {
 }
 
 var logCases = []ruleCase{
+	{"a leader begins with a command", "log/no-op-missing", func(tr *trace) {
+		tr.elect(2, 3, 2)
+		tr.append(2, 2, tr.put("a"))
+	}},
+	{"a leader begins with a no-op", "", func(tr *trace) {
+		tr.elect(2, 3, 2)
+		tr.append(2, 2, nil)
+		tr.append(2, 2, tr.put("a"))
+	}},
 	{"the same entry with other bytes", "log/matching", func(tr *trace) {
 		p := tr.append(1, 1, tr.put("a"))
 		tr.data[p] = []byte("other")

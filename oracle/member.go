@@ -24,8 +24,9 @@ type member struct {
 
 // volatile is what a member has in memory, as its records tell it.
 type volatile struct {
-	up      bool // between boot and death
-	running bool // after raft.Started
+	up      bool   // between boot and death
+	running bool   // after raft.Started
+	since   uint64 // the number of the record of its boot
 	role    raft.Role
 	state   ballot
 	voteEnd place // the last entry of the log when the vote was given

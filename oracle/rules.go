@@ -60,12 +60,15 @@ const (
 	electionQuorum
 	electionUnled
 	electionTransition
+	electionUncampaigned
+	electionDeposed
 	electionLast
 	electionClaim
 
 	logMatching
 	logShape
 	logAppendOnly
+	logNoop
 	logCompleteness
 	logCommittedChanged
 	logTruncatedCommitted
@@ -109,6 +112,7 @@ const (
 
 	progressStuck
 	progressPanic
+	progressUnanswered
 	progressNothing
 	progressUnseen
 
@@ -119,21 +123,24 @@ const (
 var rules = [ruleCount]Rule{
 	malformed: {"trace", "malformed", "X3", Safety, "records make sense: of known members, after their boot, about calls that were made"},
 
-	electionSafety:      {"election", "two-leaders", "E1", Safety, "at most one node ever leads a term, and once"},
-	electionTerm:        {"election", "term-regressed", "E2", Safety, "a term never falls, in memory or across a restart"},
-	electionVoteChanged: {"election", "vote-changed", "E3", Safety, "the vote of a term, once given, stays, in memory and across a restart"},
-	electionVoteTwice:   {"election", "vote-twice", "E3", Safety, "all votes a node grants in a term name one candidate"},
-	electionVoteDurable: {"election", "vote-not-durable", "E4", Safety, "a vote leaves, or counts for its own candidate, when it is durable"},
-	electionTermDurable: {"election", "term-not-durable", "E7", Safety, "a request for votes or an acknowledgement leaves when its term is durable"},
-	electionBehind:      {"election", "vote-for-behind", "E5", Safety, "nobody votes for a candidate whose log is behind its own"},
-	electionQuorum:      {"election", "no-quorum", "E6", Safety, "a leader has the granted votes of a majority"},
-	electionUnled:       {"election", "unled-term", "E8", Safety, "an entry's term had a leader when the entry was made"},
-	electionTransition:  {"election", "transition", "E10", Safety, "roles change along the allowed edges only"},
-	electionLast:        {"election", "last-entry", "E5", Safety, "a candidate names the last entry of its log"},
-	electionClaim:       {"election", "claim", "E4", Safety, "a hard state said to be durable is"},
+	electionSafety:       {"election", "two-leaders", "E1", Safety, "at most one node ever leads a term, and once"},
+	electionTerm:         {"election", "term-regressed", "E2", Safety, "a term never falls, in memory or across a restart"},
+	electionVoteChanged:  {"election", "vote-changed", "E3", Safety, "the vote of a term, once given, stays, in memory and across a restart"},
+	electionVoteTwice:    {"election", "vote-twice", "E3", Safety, "all votes a node grants in a term name one candidate"},
+	electionVoteDurable:  {"election", "vote-not-durable", "E4", Safety, "a vote leaves, or counts for its own candidate, when it is durable"},
+	electionTermDurable:  {"election", "term-not-durable", "E7", Safety, "a request for votes or an acknowledgement leaves when its term is durable"},
+	electionBehind:       {"election", "vote-for-behind", "E5", Safety, "nobody votes for a candidate whose log is behind its own"},
+	electionQuorum:       {"election", "no-quorum", "E6", Safety, "a leader has the granted votes of a majority"},
+	electionUnled:        {"election", "unled-term", "E8", Safety, "an entry's term had a leader when the entry was made"},
+	electionUncampaigned: {"election", "term-from-nowhere", "E9", Safety, "nobody goes to a term in which nobody has stood for election"},
+	electionDeposed:      {"election", "leader-pre-votes", "V8", Safety, "a leader does not help to depose itself"},
+	electionTransition:   {"election", "transition", "E10", Safety, "roles change along the allowed edges only"},
+	electionLast:         {"election", "last-entry", "E5", Safety, "a candidate names the last entry of its log"},
+	electionClaim:        {"election", "claim", "E4", Safety, "a hard state said to be durable is"},
 
 	logMatching:           {"log", "matching", "L1", Safety, "index and term determine an entry and the term before it, everywhere, for ever"},
 	logShape:              {"log", "shape", "L2", Safety, "indices are contiguous, terms never fall"},
+	logNoop:               {"log", "no-op-missing", "C1", Safety, "a leader's first entry has no command, so that what came before can commit"},
 	logAppendOnly:         {"log", "append-only", "L3", Safety, "a leader only appends, entries of its own term"},
 	logCompleteness:       {"log", "completeness", "L4", Safety, "a leader has every entry committed in an earlier term"},
 	logCommittedChanged:   {"log", "committed-changed", "L5", Safety, "what is committed at an index is the same for everyone, for ever"},
@@ -176,8 +183,9 @@ var rules = [ruleCount]Rule{
 	linearBroken:    {"linear", "broken", "K1", Safety, "answers are those of one order of the calls, true to time"},
 	linearUndecided: {"linear", "undecided", "K1", Safety, "whether they are was decided"},
 
-	progressStuck:   {"progress", "stuck", "V1", Liveness, "after the heal the core elects, commits and converges in time"},
-	progressPanic:   {"progress", "panic", "X3", Panic, "no node panics"},
-	progressNothing: {"progress", "nothing-done", "V0", Vacuous, "some client was told that something is done"},
-	progressUnseen:  {"progress", "nothing-seen", "V0", Vacuous, "every oracle saw something to judge"},
+	progressUnanswered: {"progress", "unanswered", "V5", Liveness, "a node that lives answers a call whose entry it has applied"},
+	progressStuck:      {"progress", "stuck", "V1", Liveness, "after the heal the core elects, commits and converges in time"},
+	progressPanic:      {"progress", "panic", "X3", Panic, "no node panics"},
+	progressNothing:    {"progress", "nothing-done", "V0", Vacuous, "some client was told that something is done"},
+	progressUnseen:     {"progress", "nothing-seen", "V0", Vacuous, "every oracle saw something to judge"},
 }

@@ -64,6 +64,22 @@ var electionCases = []ruleCase{
 		tr.role(1, raft.Candidate, 1)
 		tr.role(1, raft.Leader, 1, 1, 2)
 	}},
+	{"a term that nobody stood in", "election/term-from-nowhere", func(tr *trace) {
+		tr.elect(1, 2, 1)
+		tr.emit(3, raft.StateChanged, 2, 0, 0, 0)
+	}},
+	{"a term that somebody stands in", "", func(tr *trace) {
+		tr.elect(1, 2, 1)
+		tr.emit(3, raft.StateChanged, 1, 0, 0, 0)
+	}},
+	{"a leader pre-votes", "election/leader-pre-votes", func(tr *trace) {
+		tr.elect(1, 2, 1)
+		tr.emit(1, raft.PreVoteGranted, 2, 3, 9, 9)
+	}},
+	{"a follower pre-votes", "", func(tr *trace) {
+		tr.elect(1, 2, 1)
+		tr.emit(2, raft.PreVoteGranted, 2, 3, 9, 9)
+	}},
 	{"the term falls", "election/term-regressed", func(tr *trace) {
 		tr.state(1, 3, 0)
 		tr.state(1, 2, 0)
@@ -307,6 +323,12 @@ func TestMalformedTraces(t *testing.T) {
 var progressCases = []ruleCase{
 	{"a panic", "progress/panic", func(tr *trace) { tr.emit(1, runtime.WorldPanic, 0, 0, 0, 0, []byte("boom")...) }},
 	{"a halt", "", func(tr *trace) { tr.emit(1, runtime.WorldHalt, 0, 0, 0, 0, []byte("sync")...) }},
+	{"applied and not answered", "progress/unanswered", func(tr *trace) {
+		tr.unanswered(func() {})
+	}},
+	{"applied and not answered by one that died", "", func(tr *trace) {
+		tr.unanswered(func() { tr.emit(1, runtime.WorldKill, 0, 0, 0, 0) })
+	}},
 	{"out of time", "progress/stuck", func(tr *trace) { tr.suite.Stuck("nothing happens") }},
 	{"nothing done", "progress/nothing-done", func(tr *trace) {
 		tr.start(10, tr.put("a"))

@@ -70,6 +70,9 @@ func (o *StateOracle) applied(m *member, r *runtime.Record) bool {
 func (o *StateOracle) apply(m *member, r *runtime.Record, l *LinearOracle) bool {
 	m.applied = raft.Index(r.A)
 	e := o.h.entries.main(m.applied)
+	if c := o.h.calls.of(e); c != nil && c.node == m.id && c.settled == 0 {
+		c.settled = r.At
+	}
 	if e.marks&applied != 0 {
 		return true
 	}

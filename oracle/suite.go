@@ -140,6 +140,7 @@ func (s *Suite) observeWorld(r *runtime.Record) {
 		s.history.calls.rebooted(r.Node)
 		if m != nil {
 			m.reset(true)
+			m.since = s.history.order
 		}
 	case runtime.WorldPanic:
 		s.progress.panicked(r)

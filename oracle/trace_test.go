@@ -107,8 +107,10 @@ func stateBytes(term, vote uint64) []byte {
 	return binary.LittleEndian.AppendUint64(p, 7)
 }
 
-// changed changes a hard state in memory, statePlaced claims one.
+// changed changes a hard state in memory, statePlaced claims one. That somebody
+// has stood for election in the term is taken for granted.
 func (tr *trace) changed(n runtime.NodeID, term, vote uint64) {
+	tr.suite.election.campaigned = max(tr.suite.election.campaigned, raft.Term(term))
 	tr.emit(n, raft.StateChanged, term, vote, 0, 0)
 }
 
@@ -257,6 +259,21 @@ func (tr *trace) apply(n runtime.NodeID, p place) {
 		tr.chains = append(tr.chains, raft.ChainHash(tr.chains[p.index-1], p.index, p.term, tr.hash(p), runtime.HashBytes(0, response)))
 	}
 	tr.emit(n, raft.Applied, uint64(p.index), uint64(p.term), tr.chains[p.index], tr.hash(p))
+}
+
+// unanswered lets node 1 apply the entry of a call and say nothing about it for
+// as long as a client waits.
+func (tr *trace) unanswered(meanwhile func()) {
+	request := tr.put("a")
+	tr.start(10, request)
+	p := place{tr.end(1).index + 1, 1}
+	tr.data[p] = request
+	tr.proposed(1, 10, p)
+	tr.write(1, 2, 1, request)
+	tr.apply(1, p)
+	meanwhile()
+	tr.step += uint64(answerWithin) // microseconds, and so much longer than that
+	tr.reply(10, runtime.Unknown)
 }
 
 // proposed says that the call became the entry.
