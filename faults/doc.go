@@ -29,12 +29,22 @@
 //   - sync: a sync fails, and what it should have made durable may be gone,
 //     though reads may still show it. No claim was made, since the sync that
 //     it needs failed. Bytes of earlier successful syncs stay.
+//   - after: what a failed sync leaves, one of four: reads show the new bytes or the
+//     old ones, and the next sync of that handle alone succeeds, or every other handle
+//     open then hears of the failure once. Either way the pages count as clean.
+//     It takes nothing that sync does not take.
+//   - close: a Close, a Lock or the release of one fails. It makes nothing durable and
+//     takes nothing: what was to be released is released.
 //   - kill: the process dies; the page cache, and so every write, stays.
 //   - power-loss: memory and page cache are gone. Of what was not synced, bytes
 //     and names, any part may survive, in any order.
 //   - torn: of a sector that was not synced, part of the new bytes survives, or
 //     garbage takes their place. Bytes of the sector older than its last
 //     sync stay (powersafe overwrite).
+//   - fs: what of the unsynced bytes, sizes and names survives a loss of power is
+//     narrowed to what that file system leaves. Less than anything is left to chance,
+//     never more, and a claim is what runtime.FS promises: no profile takes one.
+//     A node must not need what only a profile promises; without the dial nothing is.
 //   - drop, dup, corrupt, delay, partition: frames are lost, repeated, damaged,
 //     late, out of order. A frame is never a claim's only copy. A damaged one
 //     is refused by its checksum.
@@ -55,5 +65,10 @@
 //
 // All of these are within the budget. Over the budget are faults that take
 // claimed bytes from more disks than the balance allows; then safety must hold all the
-// same: refuse or report the loss, never answer wrongly. No kind here can do that.
+// same: refuse or report the loss, never answer wrongly. No progress is demanded then
+// (Spec.OverBudget). These are over it:
+//
+//   - fs=liar: a sync does nothing, so every claim is false, on every disk. No node can
+//     know; no cluster can survive the loss of power that follows. It is there to show
+//     that the oracles see it.
 package faults

@@ -11,8 +11,17 @@ const (
 	KindIO                     // a file call other than a sync failed
 	KindShortWrite             // of KindIO: a write that left part of its bytes
 	KindSync                   // Sync, SyncData or SyncDir failed
+	KindAfter                  // a failed sync left what the after dial says
+	KindNewOnce                // of KindAfter: reads show the new bytes, one handle hears of it
+	KindNewAll                 // of KindAfter: reads show the new bytes, every open handle hears of it
+	KindOldOnce                // of KindAfter: reads show the old bytes, one handle hears of it
+	KindOldAll                 // of KindAfter: reads show the old bytes, every open handle hears of it
+	KindToldLate               // a sync succeeded, and reported the failure of an earlier one of another handle
+	KindClose                  // Close, Lock or the release of a lock failed
 	KindTorn                   // an unsynced sector came out of a power loss neither old nor new
 	KindGarbage                // of KindTorn: with bytes nobody wrote
+	KindProfile                // the fs dial decided what a power loss left
+	KindLie                    // of KindProfile: a sync did nothing and said that it had
 	KindCrash                  // a process ended without its doing
 	KindKill                   // of KindCrash: the page cache lived on
 	KindPowerLoss              // of KindCrash: unsynced bytes and names may be gone
@@ -34,8 +43,17 @@ var kindTable = [KindCount]struct {
 	KindIO:         {name: "io"},
 	KindShortWrite: {name: "short-write", parent: KindIO},
 	KindSync:       {name: "sync"},
+	KindAfter:      {name: "after"},
+	KindNewOnce:    {name: "new-once", parent: KindAfter},
+	KindNewAll:     {name: "new-all", parent: KindAfter},
+	KindOldOnce:    {name: "old-once", parent: KindAfter},
+	KindOldAll:     {name: "old-all", parent: KindAfter},
+	KindToldLate:   {name: "told-late"},
+	KindClose:      {name: "close"},
 	KindTorn:       {name: "torn"},
 	KindGarbage:    {name: "garbage", parent: KindTorn},
+	KindProfile:    {name: "fs"},
+	KindLie:        {name: "lie", parent: KindProfile},
 	KindCrash:      {name: "crash"},
 	KindKill:       {name: "kill", parent: KindCrash},
 	KindPowerLoss:  {name: "power-loss", parent: KindCrash},

@@ -12,7 +12,10 @@ import (
 type Spec struct {
 	IO        uint32        // a file call other than a sync, Close or Lock fails
 	Sync      uint32        // Sync, SyncData or SyncDir fails
+	After     AfterSync     // what a failed sync leaves behind
+	Close     uint32        // Close, Lock or the release of a lock fails
 	Torn      uint32        // at a power loss, an unsynced sector is torn or garbage
+	FS        Profile       // whose rules a power loss follows
 	Crash     Crash         // processes end
 	Partition Partition     // links go down
 	Drop      uint32        // a frame vanishes
@@ -69,73 +72,6 @@ var shapeNames = []string{
 
 // MeanDefault is the mean of a crash or partition that names none.
 const MeanDefault = 5 * time.Second
-
-// field is one key of a spec. Parse, String, Help and Enabled work on the table
-// of them, so that a new key is a new row and a new member of Spec.
-type field struct {
-	key     string
-	form    string // of the value, for people
-	doc     string // one line
-	example string // of the value
-	kind    Kind   // must fire when the key is on
-	of      func(*Spec) value
-}
-
-// value is the part of a spec that one key sets. Its String is what parse
-// takes, in its canonical form, and empty when it is off.
-type value interface {
-	parse(text string) error
-	String() string
-}
-
-// fields are the keys, in the order of the canonical form.
-var fields = []field{
-	{
-		key: "io", form: "P", example: "0.15", kind: KindIO,
-		doc: "a file call other than a sync, Close or Lock fails; half of the failed writes are short",
-		of:  func(s *Spec) value { return (*rate)(&s.IO) },
-	},
-	{
-		key: "sync", form: "P", example: "0.01", kind: KindSync,
-		doc: "Sync, SyncData or SyncDir fails, and what it should have made durable may be gone",
-		of:  func(s *Spec) value { return (*rate)(&s.Sync) },
-	},
-	{
-		key: "torn", form: "P", example: "0.5", kind: KindTorn,
-		doc: "at a power loss (see crash), an unsynced sector is left torn or as garbage",
-		of:  func(s *Spec) value { return (*rate)(&s.Torn) },
-	},
-	{
-		key: "crash", form: "any|leader|majority|all[:kill|power][/MEAN]", example: "leader:kill/2s", kind: KindCrash,
-		doc: "they crash every MEAN (default 5s) and boot again; power (default) loses what was not synced",
-		of:  func(s *Spec) value { return &s.Crash },
-	},
-	{
-		key: "partition", form: "single|halves|leader|oneway|flap[/MEAN]", example: "halves/10s", kind: KindPartition,
-		doc: "links between nodes go down for a while, every MEAN (default 5s)",
-		of:  func(s *Spec) value { return &s.Partition },
-	},
-	{
-		key: "drop", form: "P", example: "0.05", kind: KindDrop,
-		doc: "a frame is lost",
-		of:  func(s *Spec) value { return (*rate)(&s.Drop) },
-	},
-	{
-		key: "dup", form: "P", example: "0.02", kind: KindDup,
-		doc: "a frame arrives twice",
-		of:  func(s *Spec) value { return (*rate)(&s.Dup) },
-	},
-	{
-		key: "corrupt", form: "P", example: "0.001", kind: KindCorrupt,
-		doc: "a frame arrives damaged",
-		of:  func(s *Spec) value { return (*rate)(&s.Corrupt) },
-	},
-	{
-		key: "delay", form: "DURATION", example: "20ms", kind: KindDelay,
-		doc: "a frame takes up to this much longer",
-		of:  func(s *Spec) value { return (*extraDelay)(&s.Delay) },
-	},
-}
 
 // String returns the canonical form: keys in the order of Help, those that are
 // off and parts that are the default left out, "none" if nothing is on. Parse takes it back.

@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseErrorsNameTheKeyAndListTheValidOnes(t *testing.T) {
-	const keys = " (valid keys: io, sync, torn, crash, partition, drop, dup, corrupt, delay, none)"
+	const keys = " (valid keys: io, sync, after, close, torn, fs, crash, partition, drop, dup, corrupt, delay, none)"
 	const crash = ", want crash=any|leader|majority|all[:kill|power][/MEAN]"
 	const partition = ", want partition=single|halves|leader|oneway|flap[/MEAN]"
 	for text, want := range map[string]string{
@@ -166,7 +166,7 @@ func TestEveryTargetAndShapeCanBeTyped(t *testing.T) {
 
 // drawSpec draws any spec that can be typed.
 func drawSpec(t *rapid.T) (s Spec) {
-	for _, r := range []*uint32{&s.IO, &s.Sync, &s.Torn, &s.Drop, &s.Dup, &s.Corrupt} {
+	for _, r := range []*uint32{&s.IO, &s.Sync, &s.Close, &s.Torn, &s.Drop, &s.Dup, &s.Corrupt} {
 		*r = rapid.Uint32Range(0, Million).Draw(t, "ppm")
 	}
 	mean := rapid.Map(rapid.Int64Range(int64(meanLeast), int64(meanMost)), func(n int64) time.Duration { return time.Duration(n) })
@@ -176,6 +176,8 @@ func drawSpec(t *rapid.T) (s Spec) {
 	if shape := Shape(rapid.IntRange(0, int(ShapeFlap)).Draw(t, "shape")); shape != NoShape {
 		s.Partition = Partition{Shape: shape, Mean: mean.Draw(t, "mean")}
 	}
+	s.After = AfterSync(rapid.IntRange(0, int(AfterAny)).Draw(t, "after"))
+	s.FS = Profile(rapid.IntRange(0, int(ProfileLiar)).Draw(t, "fs"))
 	s.Delay = time.Duration(rapid.Int64Range(0, int64(delayMax)).Draw(t, "delay"))
 	return s
 }

@@ -159,9 +159,11 @@ func (r *Run) heal() {
 	r.until = r.w.Now().Add(probeWithin)
 }
 
-// stuck ends the run: the core did not get on.
+// stuck ends the run: the core did not get on. Over the budget nobody owed that.
 func (r *Run) stuck(format string, args ...any) {
-	r.suite.Stuck(fmt.Sprintf(format, args...))
+	if !r.setup.Faults.OverBudget() {
+		r.suite.Stuck(fmt.Sprintf(format, args...))
+	}
 	r.phase = phaseOver
 }
 

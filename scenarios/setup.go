@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -62,8 +61,8 @@ func (s Setup) Validate() error {
 	if s.Pace < 0 || s.Pace > 24*time.Hour {
 		return fmt.Errorf("pace is %v, want 0s to 24h", s.Pace)
 	}
-	if crash := s.Faults.Crash; s.Faults.Torn > 0 && (crash.Target == faults.NoTarget || !crash.Power) {
-		return errors.New("torn sectors come with a loss of power only: add crash=any to the faults, or leave torn out")
+	if err := s.Faults.Conflict(); err != nil {
+		return err
 	}
 	if s.SnapshotEvery < 1 {
 		return fmt.Errorf("snapshots every %d entries, want at least 1", s.SnapshotEvery)

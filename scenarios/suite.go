@@ -43,6 +43,13 @@ var rows = []row{
 	{name: "io-20", doc: "20 % of file calls fail", faults: "io=0.20"},
 	{name: "io-25", doc: "25 % of file calls fail", faults: "io=0.25"},
 	{name: "sync", doc: "1 % of syncs fail", faults: "sync=0.01"},
+	{name: "sync-after", doc: "syncs fail and leave any of four states, and power goes", faults: "sync=0.01,after=any,torn=0.5,crash=any/6s"},
+	{name: "close", doc: "10 % of Close and Lock calls fail", faults: "close=0.1,crash=any:kill/5s"},
+
+	{name: "fs-posix", doc: "loss of power on a disk that promises nothing", faults: "io=0.02,sync=0.005,torn=0.5,fs=posix,crash=any/4s"},
+	{name: "fs-ext4", doc: "loss of power on ext4, data=ordered", faults: "io=0.02,sync=0.005,torn=0.5,fs=ext4,crash=any/4s"},
+	{name: "fs-xfs", doc: "loss of power on xfs", faults: "io=0.02,sync=0.005,torn=0.5,fs=xfs,crash=any/4s"},
+	{name: "fs-btrfs", doc: "loss of power on btrfs", faults: "io=0.02,sync=0.005,fs=btrfs,crash=any/4s"},
 
 	{name: "net-loss", doc: "frames are lost, repeated, damaged and late", faults: "drop=0.05,dup=0.02,corrupt=0.01,delay=10ms"},
 	{name: "net-single", doc: "one node cut off now and then", faults: "partition=single/4s"},

@@ -47,6 +47,9 @@ func (k opKind) faulty() bool {
 	return true
 }
 
+// holds reports whether the close dial applies to the call.
+func (k opKind) holds() bool { return k == opClose || k == opLock || k == opUnlock }
+
 func (k opKind) syncs() bool { return k == opSync || k == opSyncData || k == opSyncDir }
 
 // fileOp is one call of the file system on its way: issued by a job, waiting
@@ -74,10 +77,11 @@ var errDir = errors.New("not a file of that kind")
 type disk struct {
 	names namespace
 	locks []string // names locked by the machine's process
+	open  []*file
 	pool  *pool
+	rules rules // of the file system
 
-	io, short, sync, power *faults.Site
-	open                   []*inode // one element per open handle
+	io, short, sync, power, close, after *faults.Site
 }
 
 func newDisk(node uint64, sites *faults.Sites, p *pool) *disk {
@@ -87,6 +91,8 @@ func newDisk(node uint64, sites *faults.Sites, p *pool) *disk {
 		short: sites.Site("disk.short", node, 0),
 		sync:  sites.Site("disk.sync", node, 0),
 		power: sites.Site("disk.power", node, 0),
+		close: sites.Site("disk.close", node, 0),
+		after: sites.Site("disk.after", node, 0),
 	}
 }
 
@@ -111,16 +117,14 @@ func (d *disk) do(op *fileOp) {
 		op.err = d.mkdirAll(op.name)
 	case opSyncDir:
 		if op.err = d.checkDir(op.name); op.err == nil {
-			for _, f := range d.names.syncDir(op.name) {
-				d.collect(f)
-			}
+			d.syncDir(op.name)
 		}
 	case opLock:
 		d.lock(op)
 	case opUnlock:
 		d.unlock(op.name)
 	case opClose:
-		d.release(op.file.inode)
+		d.release(op.file)
 	}
 }
 
@@ -144,7 +148,7 @@ func (d *disk) doFile(op *fileOp, f *inode) {
 	case opTruncate:
 		f.truncate(op.n, d.pool)
 	case opSyncData, opSync:
-		f.sync(d.pool)
+		d.syncFile(f)
 	case opDropCache:
 		f.dropCache(d.pool)
 	}
@@ -160,8 +164,13 @@ func (d *disk) create(op *fileOp) {
 	}
 	f := &inode{}
 	d.names.change(binding{op.name, f})
+	d.handle(op, f)
+}
+
+// handle opens the inode for the process.
+func (d *disk) handle(op *fileOp, f *inode) {
 	op.opened = &file{name: op.name, note: []byte(op.name), inode: f}
-	d.open = append(d.open, f)
+	d.open = append(d.open, op.opened)
 }
 
 func (d *disk) openFile(op *fileOp) {
@@ -172,8 +181,7 @@ func (d *disk) openFile(op *fileOp) {
 	case f.dir:
 		op.err = errDir
 	default:
-		op.opened = &file{name: op.name, note: []byte(op.name), inode: f}
-		d.open = append(d.open, f)
+		d.handle(op, f)
 	}
 }
 
@@ -257,63 +265,32 @@ func (d *disk) unlock(name string) {
 	d.locks = slices.DeleteFunc(d.locks, func(held string) bool { return held == name })
 }
 
-// release ends one handle's hold on the inode.
-func (d *disk) release(f *inode) {
-	if i := slices.Index(d.open, f); i >= 0 {
+// release ends the handle's hold on its inode.
+func (d *disk) release(h *file) {
+	if i := slices.Index(d.open, h); i >= 0 {
 		d.open = slices.Delete(d.open, i, i+1)
 	}
-	d.collect(f)
+	d.collect(h.inode)
 }
 
 // collect gives back the buffers of an inode that nothing leads to.
 func (d *disk) collect(f *inode) {
-	if !f.dir && !slices.Contains(d.open, f) && !d.names.inUse(f) {
-		f.free(d.pool)
+	if f.dir || d.names.inUse(f) {
+		return
 	}
+	for _, h := range d.open {
+		if h.inode == f {
+			return
+		}
+	}
+	f.free(d.pool)
 }
 
 // endProcess closes what the machine's process held open.
 func (d *disk) endProcess() {
 	open := d.open
 	d.open, d.locks = nil, nil
-	for _, f := range open {
-		d.collect(f)
-	}
-}
-
-// losePower leaves what the device holds after a loss of power, torn being
-// the chance of a torn or garbled sector among the unsynced ones, and counts
-// those. The process must have ended.
-func (d *disk) losePower(torn uint32, fired *faults.Counts) {
-	before := slices.Clone(d.names.seen.inodes)
-	d.names.losePower(d.power)
-	for _, f := range d.names.seen.inodes {
-		f.losePower(d.fates(torn, fired), d.power, d.pool)
-	}
-	for _, f := range before {
-		d.collect(f)
-	}
-}
-
-// fates returns how the unsynced sectors of one file fare: for a quarter of the files
-// all are lost, for a quarter all arrive, else each by itself.
-func (d *disk) fates(torn uint32, fired *faults.Counts) func() fate {
-	mode := d.power.Below(4)
-	return func() fate {
-		if d.power.Chance(torn) {
-			if d.power.Below(2) == 0 {
-				fired.Add(faults.KindTorn)
-				return fateTorn
-			}
-			fired.Add(faults.KindGarbage)
-			return fateGarbage
-		}
-		switch mode {
-		case 0:
-			return fateLost
-		case 1:
-			return fateWhole
-		}
-		return fate(d.power.Below(2))
+	for _, h := range open {
+		d.collect(h.inode)
 	}
 }

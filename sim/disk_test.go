@@ -16,9 +16,11 @@ type history struct {
 	next byte
 }
 
-func newHistory(seed uint64) *history {
+func newHistory(seed uint64, fs faults.Profile) *history {
 	sites := faults.NewSites(seed, nil)
-	return &history{d: newDisk(1, sites, &pool{}), pick: sites.Site("test.pick", 0, 0)}
+	h := &history{d: newDisk(1, sites, &pool{}), pick: sites.Site("test.pick", 0, 0)}
+	h.d.rules = profiles[fs]
+	return h
 }
 
 func (h *history) op(kind opKind, op fileOp) *fileOp {
@@ -49,7 +51,7 @@ func (h *history) step() {
 		h.op(opSyncDir, fileOp{name: "."})
 	case 4:
 		if h.pick.Below(4) == 0 {
-			h.d.names.failSyncDir(".", h.d.sync)
+			h.d.failSyncDir(".")
 		}
 	case 5, 6, 7, 8:
 		if f != nil {
@@ -63,7 +65,7 @@ func (h *history) step() {
 		}
 	case 10:
 		if f != nil && h.pick.Below(3) == 0 {
-			f.inode.failSync(h.d.sync, h.d.pool)
+			h.d.failSync(f.inode, h.d.showsNew())
 		}
 	case 11:
 		if f != nil && h.pick.Below(3) == 0 {
@@ -113,36 +115,40 @@ func (h *history) holds(c claim) bool {
 // What Durable says survives must survive every loss of power, and what it
 // does not say must now and then be lost: else it says too little.
 func TestDurableMeansSurvivesEveryPowerLoss(t *testing.T) {
-	kept, lost := 0, 0
-	for seed := range uint64(400) {
-		h := newHistory(seed)
-		for range 20 + h.pick.Below(60) {
-			h.step()
-		}
-		claims := h.claims()
-		h.d.endProcess()
-		var fired faults.Counts
-		h.d.losePower(400_000, &fired)
-		for _, c := range claims {
-			switch held := h.holds(c); {
-			case c.durable && !held:
-				t.Errorf("seed %d: %s at %d was called durable and is gone", seed, c.name, c.off)
-			case c.durable:
-				kept++
-			case !held:
-				lost++
+	for fs := faults.NoProfile; fs <= faults.ProfileLiar; fs++ {
+		kept, lost := 0, 0
+		for seed := range uint64(400) {
+			h := newHistory(seed, fs)
+			for range 20 + h.pick.Below(60) {
+				h.step()
+			}
+			claims := h.claims()
+			h.d.endProcess()
+			h.d.losePower(400_000, new(faults.Counts))
+			for _, c := range claims {
+				switch held := h.holds(c); {
+				case c.durable && !held:
+					t.Errorf("fs %d, seed %d: %s at %d was called durable and is gone", fs, seed, c.name, c.off)
+				case c.durable:
+					kept++
+				case !held:
+					lost++
+				}
 			}
 		}
-	}
-	if kept < 1000 || lost < 1000 {
-		t.Errorf("%d ranges kept and %d lost: the test shows too little", kept, lost)
+		if fs == faults.ProfileLiar && kept > 0 {
+			t.Errorf("on a liar's disk %d ranges were called durable", kept)
+		}
+		if fs != faults.ProfileLiar && kept < 1000 || lost < 1000 {
+			t.Errorf("fs %d: %d ranges kept and %d lost: the test shows too little", fs, kept, lost)
+		}
 	}
 }
 
 // A process that ends without a loss of power finds all it wrote.
 func TestKillKeepsThePageCache(t *testing.T) {
 	for seed := range uint64(50) {
-		h := newHistory(seed)
+		h := newHistory(seed, faults.NoProfile)
 		for range 60 {
 			h.step()
 		}
@@ -161,11 +167,11 @@ func TestKillKeepsThePageCache(t *testing.T) {
 func TestFailedSyncLosesForGood(t *testing.T) {
 	shown, gone := 0, 0
 	for seed := range uint64(200) {
-		h := newHistory(seed)
+		h := newHistory(seed, faults.NoProfile)
 		f := h.op(opCreate, fileOp{name: "f0"}).opened
 		h.op(opSyncDir, fileOp{name: "."})
 		h.op(opWrite, fileOp{file: f, buf: bytes.Repeat([]byte{7}, 512)})
-		f.inode.failSync(h.d.sync, h.d.pool)
+		h.d.failSync(f.inode, h.d.showsNew())
 		b := make([]byte, 512)
 		h.op(opRead, fileOp{file: f, buf: b})
 		saw := b[0] == 7

@@ -14,6 +14,7 @@ type file struct {
 	note   []byte // the name, for events
 	inode  *inode
 	closed bool
+	untold bool // a sync through another handle has failed, and this one has not heard of it
 }
 
 // call prepares the running lane's operation, for the caller to fill in and issue.
@@ -182,9 +183,10 @@ func (f *file) DropCache() error {
 
 // Close implements runtime.File.
 func (f *file) Close() error {
-	if _, err := f.issue(opClose, nil, 0, 0, false); err != nil {
-		return err
+	if f.closed {
+		return pathError(opClose, f.name, fs.ErrClosed)
 	}
-	f.closed = true
-	return nil
+	_, err := f.issue(opClose, nil, 0, 0, false)
+	f.closed = true // released, whatever the error
+	return err
 }

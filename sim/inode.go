@@ -12,6 +12,7 @@ type inode struct {
 	chunks      []*chunk // nil: zeros
 	size        int64    // as seen
 	durableSize int64
+	floor       int64   // the least size since the last sync: no power loss leaves less
 	slots       []int32 // per sector: index into unsynced plus one; zero: clean
 	unsynced    []unsynced
 	dir         bool
@@ -129,6 +130,7 @@ func (f *inode) truncate(size int64, p *pool) {
 		off += part
 	}
 	f.size = size
+	f.floor = min(f.floor, size)
 }
 
 // sync makes everything as seen durable, but for pages that count as clean
@@ -146,7 +148,7 @@ func (f *inode) sync(p *pool) {
 		p.putSector(u.durable)
 	}
 	f.unsynced = kept
-	f.durableSize = f.size
+	f.durableSize, f.floor = f.size, f.size
 	if len(kept) == 0 {
 		p.putList(f.unsynced)
 		f.unsynced = nil
@@ -154,10 +156,9 @@ func (f *inode) sync(p *pool) {
 }
 
 // failSync is a sync that reports an error: of each page, the bytes reached
-// the device or not, and either way it counts as clean from now on. Whether
-// reads still show the bytes that were lost is up to the file system.
-func (f *inode) failSync(site *faults.Site, p *pool) {
-	showNew := site.Below(2) == 0
+// the device or not, and either way it counts as clean from now on. If
+// showNew is set, reads go on showing the bytes that were lost, until the cache is dropped.
+func (f *inode) failSync(showNew bool, site *faults.Site, p *pool) {
 	kept := f.unsynced[:0]
 	for i := range f.unsynced {
 		u := f.unsynced[i]
@@ -176,7 +177,7 @@ func (f *inode) failSync(site *faults.Site, p *pool) {
 	}
 	f.unsynced = kept
 	if f.durableSize != f.size && site.Below(2) == 0 {
-		f.durableSize = f.size
+		f.durableSize, f.floor = f.size, f.size
 	}
 }
 
@@ -197,16 +198,14 @@ func (f *inode) dropCache(p *pool) {
 	f.unsynced = kept
 }
 
-// losePower leaves of the unsynced sectors what fateOf decides for each.
-func (f *inode) losePower(fateOf func() fate, site *faults.Site, p *pool) {
-	if f.size != f.durableSize && site.Below(2) == 0 {
-		f.durableSize = f.size
-	}
+// losePower leaves a file of that size, and of the unsynced sectors what fateOf
+// decides for each.
+func (f *inode) losePower(size int64, fateOf func(sector int) fate, site *faults.Site, p *pool) {
 	for i := range f.unsynced {
 		u := &f.unsynced[i]
 		verdict := fateLost
 		if !u.lost {
-			verdict = fateOf()
+			verdict = fateOf(u.sector)
 		}
 		if seen := f.sectorBytes(u.sector); seen != nil {
 			u.apply(verdict, seen, site)
@@ -215,11 +214,11 @@ func (f *inode) losePower(fateOf func() fate, site *faults.Site, p *pool) {
 		p.putSector(u.durable)
 	}
 	f.unsynced = f.unsynced[:0]
-	if f.durableSize < f.size {
-		f.size = f.durableSize
+	if size < f.size {
+		f.size = size
 		f.cutChunks()
 	}
-	f.size = f.durableSize
+	f.size, f.durableSize, f.floor = size, size, size
 }
 
 // cutChunks zeroes what lies past the size, so that growing shows zeros.
@@ -236,7 +235,7 @@ func (f *inode) cutChunks() {
 // durable copies what every legal loss of power would leave at off, and
 // reports false if some byte could differ or be missing.
 func (f *inode) durable(b []byte, off int64) bool {
-	if off+int64(len(b)) > min(f.size, f.durableSize) {
+	if off+int64(len(b)) > f.floor {
 		return false
 	}
 	f.read(b, off)

@@ -61,6 +61,7 @@ func newMachine(w *World, index int) *Machine {
 		timing:   w.sites.Site("machine.clock", n, 0),
 		crash:    w.sites.Site("machine.crash", n, 0),
 	}
+	m.disk.rules = profiles[w.spec.FS]
 	m.clock = newClock(m.timing)
 	return m
 }
@@ -184,8 +185,8 @@ func (m *Machine) kill(power bool) {
 	}
 	m.w.emit(m.id, runtime.Event{Kind: kind})
 	m.end()
-	if power {
-		m.disk.losePower(m.w.spec.Torn, &m.w.fired)
+	if power && m.disk.losePower(m.w.spec.Torn, &m.w.fired) && m.w.spec.FS != faults.NoProfile {
+		m.w.struck(faults.KindProfile, m.id)
 	}
 	m.bootAfter(m.downtime.Between(50*time.Millisecond, time.Second))
 }

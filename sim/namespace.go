@@ -4,8 +4,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-
-	"github.com/octopii-go/octopii/faults"
 )
 
 // names maps full names to inodes, sorted, so that lists need no sorting.
@@ -78,6 +76,11 @@ type dirOp struct {
 	bindings []binding
 }
 
+// in reports whether the operation is one of the directory's.
+func (op dirOp) in(dir string) bool {
+	return slices.ContainsFunc(op.bindings, func(b binding) bool { return parent(b.name) == dir })
+}
+
 // namespace holds the names as processes see them and as the device holds them.
 type namespace struct {
 	seen    names
@@ -124,52 +127,6 @@ func (s *namespace) syncDir(dir string) (unnamed []*inode) {
 	clear(s.pending[len(kept):])
 	s.pending = kept
 	return unnamed
-}
-
-// failSyncDir is a SyncDir that reports an error: each operation in the
-// directory reached the device, or is forgotten by it for good. Either way no
-// later SyncDir writes it.
-func (s *namespace) failSyncDir(dir string, site *faults.Site) {
-	s.asked.inode = nil
-	kept := s.pending[:0]
-	for _, op := range s.pending {
-		inDir := func(b binding) bool { return parent(b.name) == dir }
-		if !slices.ContainsFunc(op.bindings, inDir) {
-			kept = append(kept, op)
-			continue
-		}
-		if site.Below(2) == 0 {
-			for _, b := range op.bindings {
-				s.durable.bind(b.name, b.inode)
-			}
-		}
-	}
-	clear(s.pending[len(kept):])
-	s.pending = kept
-}
-
-// losePower draws for each operation that is not durable whether it reached the
-// device, in any order, and leaves what the device holds.
-func (s *namespace) losePower(site *faults.Site) {
-	s.asked.inode = nil
-	all, none := site.Below(4) == 0, site.Below(4) == 0
-	for _, op := range s.pending {
-		if !all && (none || site.Below(2) == 0) {
-			continue
-		}
-		for _, b := range op.bindings {
-			s.durable.bind(b.name, b.inode)
-		}
-	}
-	s.pending = nil
-	s.seen = names{}
-	for i, name := range s.durable.sorted {
-		if dir := parent(name); dir == "." || s.seen.lookup(dir) != nil {
-			s.seen.sorted = append(s.seen.sorted, name)
-			s.seen.inodes = append(s.seen.inodes, s.durable.inodes[i])
-		}
-	}
-	s.durable = names{sorted: slices.Clone(s.seen.sorted), inodes: slices.Clone(s.seen.inodes)}
 }
 
 // durableInode returns the inode that name leads to after every legal loss of

@@ -66,41 +66,11 @@ func (m *Machine) jobDoneLater(ref uint64) {
 func (m *Machine) perform(ref uint64) {
 	op := m.proc.op(ref)
 	code := m.afflict(op)
-	if op.err != nil && code == 0 {
-		code = 2
+	if op.err != nil && code == codeDone {
+		code = codeRefused
 	}
 	m.traceOp(op, code)
 	m.proc.FileDone(ref)
-}
-
-// afflict performs the operation, or what a fault makes of it. It returns 1
-// if a fault struck.
-func (m *Machine) afflict(op *fileOp) uint64 {
-	spec, d := &m.w.spec, m.disk
-	switch {
-	case m.calm:
-	case op.kind.syncs() && d.sync.Chance(spec.Sync):
-		m.w.struck(faults.KindSync, m.id)
-		if op.kind == opSyncDir {
-			d.names.failSyncDir(op.name, d.sync)
-		} else {
-			op.file.inode.failSync(d.sync, d.pool)
-		}
-		op.err = runtime.ErrIO
-		return 1
-	case op.kind.faulty() && d.io.Chance(spec.IO):
-		kind := faults.KindIO
-		if op.kind == opWrite && len(op.buf) > 0 && d.short.Below(2) == 1 {
-			kind = faults.KindShortWrite
-			op.buf = op.buf[:d.short.Below(uint64(len(op.buf)))]
-			d.do(op)
-		}
-		m.w.struck(kind, m.id)
-		op.err = runtime.ErrIO
-		return 1
-	}
-	d.do(op)
-	return 0
 }
 
 func (m *Machine) traceOp(op *fileOp, code uint64) {

@@ -1,0 +1,99 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Profile is a file system, by what a loss of power may leave on it. Package
+// sim says what each of them allows, and on whose authority.
+type Profile uint8
+
+// The profiles. Without one, anything that POSIX allows may be left, but that the
+// size of a file is the old or the new one.
+const (
+	NoProfile    Profile = iota
+	ProfilePOSIX         // any part of the unsynced bytes, sizes and names
+	ProfileExt4          // data=ordered
+	ProfileXFS
+	ProfileBtrfs
+	ProfileLiar // a sync does nothing: over the budget
+)
+
+// profileNames are the profiles as typed.
+var profileNames = []string{
+	ProfilePOSIX: "posix", ProfileExt4: "ext4", ProfileXFS: "xfs", ProfileBtrfs: "btrfs", ProfileLiar: "liar",
+}
+
+// AfterSync is what a failed sync leaves behind, beside the bytes that did not
+// reach the device: what reads show of them, and who hears of the failure.
+type AfterSync uint8
+
+// The states after a failed sync. Without any, reads show old or new bytes as drawn
+// or as the file system does it, and one handle hears of the failure.
+const (
+	NoAfterSync AfterSync = iota
+	AfterNewOnce
+	AfterNewAll
+	AfterOldOnce
+	AfterOldAll
+	AfterAny // one of the four, drawn
+)
+
+// afterNames are the states as typed.
+var afterNames = []string{
+	AfterNewOnce: "new-once", AfterNewAll: "new-all", AfterOldOnce: "old-once", AfterOldAll: "old-all", AfterAny: "any",
+}
+
+// profile and afterSync are how the two are typed.
+type (
+	profile   Profile
+	afterSync AfterSync
+)
+
+func (p *profile) parse(text string) error {
+	i, err := parseName(text, profileNames)
+	*p = profile(i)
+	return err
+}
+
+func (p *profile) String() string { return profileNames[*p] }
+
+func (a *afterSync) parse(text string) error {
+	i, err := parseName(text, afterNames)
+	*a = afterSync(i)
+	return err
+}
+
+func (a *afterSync) String() string { return afterNames[*a] }
+
+// parseName finds a name in a table whose row zero is empty and stands for off.
+func parseName(text string, names []string) (int, error) {
+	i := slices.Index(names, text)
+	if i <= 0 {
+		return 0, fmt.Errorf("unknown name %q", text)
+	}
+	return i, nil
+}
+
+// Conflict reports the first two keys of the spec that do not go together, or
+// one that does nothing without another.
+func (s Spec) Conflict() error {
+	power := s.Crash.Target != NoTarget && s.Crash.Power
+	switch {
+	case s.Torn > 0 && !power:
+		return errors.New("torn sectors come with a loss of power only: add crash=any to the faults, or leave torn out")
+	case s.FS != NoProfile && s.FS != ProfileLiar && !power:
+		return errors.New("a file system shows at a loss of power only: add crash=any to the faults, or leave fs out")
+	case s.FS == ProfileBtrfs && s.Torn > 0:
+		return errors.New("btrfs never writes in place, so no sector is torn: leave torn out, or choose another fs")
+	case s.After != NoAfterSync && s.Sync == 0:
+		return errors.New("there is something after a failed sync if syncs fail: add sync=0.01 to the faults, or leave after out")
+	}
+	return nil
+}
+
+// OverBudget reports whether the faults may take more than a correct cluster can
+// do without: then safety is demanded, and no progress.
+func (s Spec) OverBudget() bool { return s.FS == ProfileLiar }
