@@ -35,6 +35,11 @@
 //     It takes nothing that sync does not take.
 //   - close: a Close, a Lock or the release of one fails. It makes nothing durable and
 //     takes nothing: what was to be released is released.
+//   - space: a call that needs room fails, in the middle of its bytes if it writes, at boot
+//     as at any other time. It writes nothing elsewhere and takes nothing. Room comes
+//     back, in the core at the heal at the latest; nodes may stand still until then.
+//   - slow, stall: file calls take longer, or none takes effect for a while. Nothing is
+//     lost; a disk that is slow must not become a wrong answer.
 //   - kill: the process dies; the page cache, and so every write, stays.
 //   - power-loss: memory and page cache are gone. Of what was not synced, bytes
 //     and names, any part may survive, in any order.

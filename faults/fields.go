@@ -51,6 +51,21 @@ var fields = []field{
 		of:  func(s *Spec) value { return (*profile)(&s.FS) },
 	},
 	{
+		key: "space", form: "SIZE[/MEAN]", example: "64KiB/4s", kind: KindNoSpace,
+		doc: "every MEAN somebody fills a disk up to SIZE for a while; no MEAN: each holds SIZE for good",
+		of:  func(s *Spec) value { return &s.Space },
+	},
+	{
+		key: "slow", form: "FACTOR[/MEAN]", example: "50", kind: KindSlow,
+		doc: "one disk takes FACTOR times longer for good; with MEAN: a disk now and then, in bursts",
+		of:  func(s *Spec) value { return &s.Slow },
+	},
+	{
+		key: "stall", form: "DURATION[/MEAN]", example: "30s/1m0s", kind: KindStall,
+		doc: "a disk stands still for up to DURATION, every MEAN (default 5s)",
+		of:  func(s *Spec) value { return &s.Stall },
+	},
+	{
 		key: "crash", form: "any|leader|majority|all[:kill|power][/MEAN]", example: "leader:kill/2s", kind: KindCrash,
 		doc: "they crash every MEAN (default 5s) and boot again; power (default) loses what was not synced",
 		of:  func(s *Spec) value { return &s.Crash },

@@ -22,6 +22,10 @@ const (
 	KindGarbage                // of KindTorn: with bytes nobody wrote
 	KindProfile                // the fs dial decided what a power loss left
 	KindLie                    // of KindProfile: a sync did nothing and said that it had
+	KindFull                   // a disk was filled by somebody else
+	KindNoSpace                // a file call failed, or did a part, for want of room
+	KindSlow                   // a disk became slow
+	KindStall                  // a disk stood still
 	KindCrash                  // a process ended without its doing
 	KindKill                   // of KindCrash: the page cache lived on
 	KindPowerLoss              // of KindCrash: unsynced bytes and names may be gone
@@ -54,6 +58,10 @@ var kindTable = [KindCount]struct {
 	KindGarbage:    {name: "garbage", parent: KindTorn},
 	KindProfile:    {name: "fs"},
 	KindLie:        {name: "lie", parent: KindProfile},
+	KindFull:       {name: "full"},
+	KindNoSpace:    {name: "no-space"},
+	KindSlow:       {name: "slow"},
+	KindStall:      {name: "stall"},
 	KindCrash:      {name: "crash"},
 	KindKill:       {name: "kill", parent: KindCrash},
 	KindPowerLoss:  {name: "power-loss", parent: KindCrash},

@@ -16,6 +16,9 @@ type Spec struct {
 	Close     uint32        // Close, Lock or the release of a lock fails
 	Torn      uint32        // at a power loss, an unsynced sector is torn or garbage
 	FS        Profile       // whose rules a power loss follows
+	Space     Space         // disks are full
+	Slow      Slow          // disks are slow
+	Stall     Stall         // disks stand still
 	Crash     Crash         // processes end
 	Partition Partition     // links go down
 	Drop      uint32        // a frame vanishes

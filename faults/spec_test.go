@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseErrorsNameTheKeyAndListTheValidOnes(t *testing.T) {
-	const keys = " (valid keys: io, sync, after, close, torn, fs, crash, partition, drop, dup, corrupt, delay, none)"
+	const keys = " (valid keys: io, sync, after, close, torn, fs, space, slow, stall, crash, partition, drop, dup, corrupt, delay, none)"
 	const crash = ", want crash=any|leader|majority|all[:kill|power][/MEAN]"
 	const partition = ", want partition=single|halves|leader|oneway|flap[/MEAN]"
 	for text, want := range map[string]string{
@@ -178,6 +178,14 @@ func drawSpec(t *rapid.T) (s Spec) {
 	}
 	s.After = AfterSync(rapid.IntRange(0, int(AfterAny)).Draw(t, "after"))
 	s.FS = Profile(rapid.IntRange(0, int(ProfileLiar)).Draw(t, "fs"))
+	if rapid.Bool().Draw(t, "trouble") {
+		s.Space.Bytes = rapid.Int64Range(1, spaceMax).Draw(t, "space")
+		s.Slow.Factor = rapid.Uint32Range(factorMin, factorMax).Draw(t, "slow")
+		s.Stall = Stall{Max: time.Duration(rapid.Int64Range(int64(stallMin), int64(stallMax)).Draw(t, "stall")), Mean: mean.Draw(t, "mean")}
+		if rapid.Bool().Draw(t, "passes") {
+			s.Space.Mean, s.Slow.Mean = mean.Draw(t, "mean"), mean.Draw(t, "mean")
+		}
+	}
 	s.Delay = time.Duration(rapid.Int64Range(0, int64(delayMax)).Draw(t, "delay"))
 	return s
 }

@@ -51,6 +51,13 @@ var rows = []row{
 	{name: "fs-xfs", doc: "loss of power on xfs", faults: "io=0.02,sync=0.005,torn=0.5,fs=xfs,crash=any/4s"},
 	{name: "fs-btrfs", doc: "loss of power on btrfs", faults: "io=0.02,sync=0.005,fs=btrfs,crash=any/4s"},
 
+	{name: "space", doc: "disks fill up and empty again", faults: "space=64KiB/2s"},
+	{name: "space-crash", doc: "they fill up during recovery, too", faults: "space=16KiB/1s,torn=0.5,crash=any/2s"},
+	{name: "slow-one", doc: "one disk is 200 times slower than the others", faults: "slow=200"},
+	{name: "slow-bursts", doc: "disks are slow in bursts", faults: "slow=100/2s,crash=any:kill/6s"},
+	{name: "stall", doc: "disks stand still for up to 3 s", faults: "stall=3s/3s,torn=0.5,crash=any/6s"},
+	{name: "stall-long", doc: "a disk stands still for up to 30 s", faults: "stall=30s/10s"},
+
 	{name: "net-loss", doc: "frames are lost, repeated, damaged and late", faults: "drop=0.05,dup=0.02,corrupt=0.01,delay=10ms"},
 	{name: "net-single", doc: "one node cut off now and then", faults: "partition=single/4s"},
 	{name: "net-halves", doc: "the cluster cut in half", faults: "partition=halves/6s", nodes: 5},

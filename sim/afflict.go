@@ -38,6 +38,9 @@ func (m *Machine) afflict(op *fileOp) uint64 {
 		m.w.struck(faults.KindClose, m.id)
 		op.err = runtime.ErrIO
 		return codeInjected
+	case m.trouble.limit > 0 && d.squeeze(op, m.trouble.limit):
+		m.w.struck(faults.KindNoSpace, m.id)
+		return codeInjected
 	}
 	d.do(op)
 	if op.kind.syncs() && op.err == nil {

@@ -26,6 +26,7 @@ func (w *World) Heal(core []runtime.NodeID) {
 		}
 		m.calm = true
 		m.resume = 0
+		m.trouble = trouble{}
 		for _, peer := range core {
 			w.net.link(m, w.machine(peer)).cuts = 0
 		}

@@ -34,12 +34,13 @@ type Machine struct {
 	state machineState
 	boots uint32
 
-	alarm  runtime.Instant // when the process wants to be woken, in world time
-	armed  runtime.Instant // of the earliest wake-up event in the queue
-	resume runtime.Instant // until then the process stands still
-	calm   bool            // faults no longer strike here
-	frozen bool            // it stays as it is: once down, it does not boot
-	strike struct {        // a crash that waits for a file operation
+	alarm   runtime.Instant // when the process wants to be woken, in world time
+	armed   runtime.Instant // of the earliest wake-up event in the queue
+	resume  runtime.Instant // until then the process stands still
+	trouble trouble
+	calm    bool     // faults no longer strike here
+	frozen  bool     // it stays as it is: once down, it does not boot
+	strike  struct { // a crash that waits for a file operation
 		countdown int // operations to go; zero: none waits
 		power     bool
 	}
@@ -62,6 +63,9 @@ func newMachine(w *World, index int) *Machine {
 		crash:    w.sites.Site("machine.crash", n, 0),
 	}
 	m.disk.rules = profiles[w.spec.FS]
+	if w.spec.Space.Mean == 0 {
+		m.trouble.limit = w.spec.Space.Bytes
+	}
 	m.clock = newClock(m.timing)
 	return m
 }

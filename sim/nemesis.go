@@ -14,6 +14,9 @@ const bootSpread = 20 * time.Millisecond
 const (
 	actCrash = iota
 	actPartition
+	actFill
+	actSlow
+	actStall
 	actCount
 )
 
@@ -42,15 +45,26 @@ func newNemesis(w *World) nemesis {
 			n.later(evNemesis, act, min(mean, n.when[act].Exponential(mean)), act)
 		}
 	}
+	if w.spec.Slow.Factor > 0 && w.spec.Slow.Mean == 0 {
+		n.later(evNemesis, actSlow, 0, actSlow)
+	}
 	return n
 }
 
 // mean returns the average time between two acts of that sort, zero for none.
 func (n *nemesis) mean(act uint64) time.Duration {
-	if act == actPartition {
-		return n.w.spec.Partition.Mean
+	spec := &n.w.spec
+	switch act {
+	case actPartition:
+		return spec.Partition.Mean
+	case actFill:
+		return spec.Space.Mean
+	case actSlow:
+		return spec.Slow.Mean
+	case actStall:
+		return spec.Stall.Mean
 	}
-	return n.w.spec.Crash.Mean
+	return spec.Crash.Mean
 }
 
 func (n *nemesis) later(kind eventKind, act uint64, d time.Duration, ref uint64) {
@@ -66,6 +80,11 @@ func (n *nemesis) act(act uint64) {
 		n.crash()
 	case actPartition:
 		n.split()
+	default:
+		n.disturb(act)
+	}
+	if n.mean(act) == 0 {
+		return // once is for good
 	}
 	n.later(evNemesis, act, n.when[act].Exponential(n.mean(act)), act)
 }

@@ -43,6 +43,9 @@ func (l opLatency) draw(site *faults.Site) time.Duration {
 func (m *Machine) issue(op *fileOp, ref uint64) {
 	m.spend()
 	latency := opLatencies[op.kind].draw(m.latency)
+	if m.trouble.slow > 0 {
+		latency *= time.Duration(m.trouble.slow)
+	}
 	m.schedule(evOp, m.w.now.Add(latency), ref)
 	if m.strike.countdown > 0 {
 		if m.strike.countdown--; m.strike.countdown == 0 {

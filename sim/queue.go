@@ -20,6 +20,7 @@ const (
 	evCrash                         // machine, ref = 1 for a loss of power: strike
 	evNemesis                       // ref: which nemesis acts next
 	evLink                          // ref: a partition of the flapping kind changes or ends
+	evRelief                        // ref: which trouble of which disk ends
 )
 
 // event is plain data. Events are ordered by (at, prio, seq): prio is drawn,

@@ -188,6 +188,8 @@ func (w *World) Step() bool {
 		w.nemesis.act(e.ref)
 	case evLink:
 		w.nemesis.turn(e.ref)
+	case evRelief:
+		w.nemesis.relieve(e.ref)
 	default:
 		panic(fmt.Sprintf("sim: event of kind %d for no machine", e.kind))
 	}
@@ -209,6 +211,13 @@ func (w *World) stepMachine(e *event) {
 		return // it belonged to a process that has ended
 	}
 	switch e.kind {
+	case evOp:
+		if m.trouble.stalled > w.now {
+			again := *e
+			again.at = m.trouble.stalled
+			w.queue.push(again)
+			return
+		}
 	case evBoot:
 		m.boot()
 		return
