@@ -59,14 +59,36 @@
 //
 //   - Safety, always, whatever was injected, and however many nodes
 //     were down at once: losing power everywhere at the same instant is legal.
+//
 //   - Liveness, after the faults end: a core of any Q nodes, healed, must make
 //     progress and converge, while the rest stays as broken as it is for good,
 //     and hears none of the core or is heard by none of it. A node outside
 //     that exchanged frames with a part of the core could lead that part
 //     and starve the other for ever: Raft does not relay, so nothing is owed then.
+//
 //   - Progress while faults go on is measured, not demanded. So that there is some
 //     to measure, crash=any and crash=leader leave a quorum running; majority and
 //     all say in so many words that they do not.
+//
+//   - rot, latent, phantom, misdirect: bytes that a claim covers change, become
+//     unreadable, are as if never written, or are those of another write, until they are
+//     written anew; every read of them is wrong in the same way. The ledger grants
+//     these on N-Q disks at most. A node that finds such damage must refuse to go on; as
+//     no node is given back by its peers what it lost, it counts as
+//     lost for good, with all its copies. Of Q copies Q-(N-Q) >= 1 are left, the
+//     nodes without damage are a quorum, and the core is drawn from them.
+//     The newest claims of a log are spared: damage there looks like a write that
+//     was under way when power was lost, and only peers could tell. A node that held
+//     its last entries and its vote for suspect until it has asked them would survive
+//     that too; ours does not ask (budget=tail shows what comes of it).
+//
+//   - stale, astray: a read shows, in place of claimed bytes, older ones or those of
+//     another place; the next is right. A node may end over it and boot again.
+//     The newest claims are spared here, too.
+//
+//   - wipe: a disk is lost whole. The ledger grants N-Q, the damaged ones included,
+//     and the node stays down: on an empty disk it would vote and acknowledge anew
+//     what it had promised otherwise, and there is no way yet to put a new member in its place.
 //
 // All of these are within the budget. Over the budget are faults that take
 // claimed bytes from more disks than the balance allows; then safety must hold all the
@@ -76,4 +98,9 @@
 //   - fs=liar: a sync does nothing, so every claim is false, on every disk. No node can
 //     know; no cluster can survive the loss of power that follows. It is there to show
 //     that the oracles see it.
+//   - budget=over: the ledger grants damage on every disk. Each node must refuse to go on
+//     rather than serve what it cannot prove; nothing else is demanded. With wipe, and
+//     with restore, which sets a disk back to an earlier image, a node boots and
+//     does not know what it had promised: that goes wrong, and the oracles must see it.
+//   - budget=tail: the newest claims of logs are damaged, too, as said above.
 package faults

@@ -7,7 +7,7 @@ type field struct {
 	form    string // of the value, for people
 	doc     string // one line
 	example string // of the value
-	kind    Kind   // must fire when the key is on
+	kind    Kind   // must fire when the key is on; KindNone: it is no fault of its own
 	of      func(*Spec) value
 }
 
@@ -64,6 +64,51 @@ var fields = []field{
 		key: "stall", form: "DURATION[/MEAN]", example: "30s/1m0s", kind: KindStall,
 		doc: "a disk stands still for up to DURATION, every MEAN (default 5s)",
 		of:  func(s *Spec) value { return &s.Stall },
+	},
+	{
+		key: "rot", form: "MEAN", example: "5s", kind: KindRot,
+		doc: "every MEAN synced bytes on some disk change, until they are written anew",
+		of:  func(s *Spec) value { return (*every)(&s.Rot) },
+	},
+	{
+		key: "latent", form: "MEAN", example: "5s", kind: KindLatent,
+		doc: "every MEAN synced bytes on some disk become unreadable, until they are written anew",
+		of:  func(s *Spec) value { return (*every)(&s.Latent) },
+	},
+	{
+		key: "phantom", form: "MEAN", example: "5s", kind: KindPhantom,
+		doc: "every MEAN a synced write turns out never to have been made",
+		of:  func(s *Spec) value { return (*every)(&s.Phantom) },
+	},
+	{
+		key: "misdirect", form: "MEAN", example: "5s", kind: KindMisdirect,
+		doc: "every MEAN a synced write turns out to lie in the place of another one",
+		of:  func(s *Spec) value { return (*every)(&s.Misdirect) },
+	},
+	{
+		key: "stale", form: "P", example: "0.05", kind: KindStale,
+		doc: "a read shows in a part what was there before the last write; made again it is right",
+		of:  func(s *Spec) value { return (*rate)(&s.Stale) },
+	},
+	{
+		key: "astray", form: "P", example: "0.05", kind: KindAstray,
+		doc: "a read shows in a part another place of the file; made again it is right",
+		of:  func(s *Spec) value { return (*rate)(&s.Astray) },
+	},
+	{
+		key: "wipe", form: "MEAN", example: "10s", kind: KindWipe,
+		doc: "every MEAN a disk is lost and its node stays down; with budget=over it boots without",
+		of:  func(s *Spec) value { return (*every)(&s.Wipe) },
+	},
+	{
+		key: "restore", form: "MEAN", example: "5s", kind: KindRestore,
+		doc: "every MEAN a disk is copied, or set back to its copy (see budget)",
+		of:  func(s *Spec) value { return (*every)(&s.Restore) },
+	},
+	{
+		key: "budget", form: "tail|over", example: "over", kind: KindNone,
+		doc: "over: any number of disks may be damaged; tail: the newest synced bytes of a log, too",
+		of:  func(s *Spec) value { return (*budget)(&s.Budget) },
 	},
 	{
 		key: "crash", form: "any|leader|majority|all[:kill|power][/MEAN]", example: "leader:kill/2s", kind: KindCrash,

@@ -26,6 +26,15 @@ const (
 	KindNoSpace                // a file call failed, or did a part, for want of room
 	KindSlow                   // a disk became slow
 	KindStall                  // a disk stood still
+	KindRot                    // synced bytes changed at rest
+	KindLatent                 // synced bytes became unreadable
+	KindPhantom                // a synced write turned out not to have been made
+	KindMisdirect              // a synced write turned out to lie elsewhere
+	KindStale                  // a read showed older bytes
+	KindAstray                 // a read showed bytes of another place
+	KindUnreadable             // a read met bytes that had become unreadable
+	KindWipe                   // a disk was lost whole
+	KindRestore                // a disk was set back to an old image
 	KindCrash                  // a process ended without its doing
 	KindKill                   // of KindCrash: the page cache lived on
 	KindPowerLoss              // of KindCrash: unsynced bytes and names may be gone
@@ -62,6 +71,15 @@ var kindTable = [KindCount]struct {
 	KindNoSpace:    {name: "no-space"},
 	KindSlow:       {name: "slow"},
 	KindStall:      {name: "stall"},
+	KindRot:        {name: "rot"},
+	KindLatent:     {name: "latent"},
+	KindPhantom:    {name: "phantom"},
+	KindMisdirect:  {name: "misdirect"},
+	KindStale:      {name: "stale"},
+	KindAstray:     {name: "astray"},
+	KindUnreadable: {name: "unreadable"},
+	KindWipe:       {name: "wipe"},
+	KindRestore:    {name: "restore"},
 	KindCrash:      {name: "crash"},
 	KindKill:       {name: "kill", parent: KindCrash},
 	KindPowerLoss:  {name: "power-loss", parent: KindCrash},
@@ -79,6 +97,15 @@ func (k Kind) String() string {
 		return fmt.Sprintf("kind(%d)", uint8(k))
 	}
 	return kindTable[k].name
+}
+
+// damages reports whether the kind takes bytes that a claim may cover.
+func (k Kind) damages() bool {
+	switch k {
+	case KindRot, KindLatent, KindPhantom, KindMisdirect, KindWipe, KindRestore:
+		return true
+	}
+	return false
 }
 
 // Parent returns the kind that k is a part of, or KindNone.

@@ -74,7 +74,10 @@ const (
 type Ledger struct {
 	voters   []runtime.NodeID // sorted
 	standing []standing       // by position in voters
+	holdings []holdings       // by position in voters
+	copies   map[Group]uint64 // who has claimed each thing, as bits by position in voters
 	healed   bool
+	budget   Budget
 
 	decisions   [KindCount][Refused + 1]uint64
 	mostDown    int
@@ -84,7 +87,8 @@ type Ledger struct {
 // NewLedger returns the ledger of a cluster of these voters, none of which is
 // up yet. It panics if there is none, or one twice.
 func NewLedger(voters []runtime.NodeID) *Ledger {
-	l := &Ledger{voters: slices.Sorted(slices.Values(voters)), standing: make([]standing, len(voters))}
+	l := &Ledger{voters: slices.Sorted(slices.Values(voters)), standing: make([]standing, len(voters)),
+		holdings: make([]holdings, len(voters))}
 	if len(voters) == 0 || len(slices.Compact(slices.Clone(l.voters))) != len(voters) {
 		panic(fmt.Sprintf("faults: a ledger of voters %v", voters))
 	}
@@ -105,6 +109,9 @@ func (l *Ledger) Down(id runtime.NodeID) {
 		l.mostDown = max(l.mostDown, l.count(standingDown))
 	}
 }
+
+// Lift widens the budget: what no cluster can survive is granted, too.
+func (l *Ledger) Lift(to Budget) { l.budget = to }
 
 // Heal books that the faults have ended: every act is refused from here on.
 func (l *Ledger) Heal() { l.healed = true }
@@ -133,12 +140,14 @@ func (l *Ledger) Grant(act Act) Verdict {
 func (l *Ledger) decide(act Act) Verdict {
 	crash := act.Kind.Parent() == KindCrash
 	switch {
-	case !crash && act.Kind != KindPause && act.Kind != KindPartition:
+	case !crash && act.Kind != KindPause && act.Kind != KindPartition && !act.Kind.damages():
 		panic(fmt.Sprintf("faults: the ledger was asked for %v", act.Kind))
 	case l.healed:
 		return Verdict{Decision: Refused, Reason: "the faults have ended"}
 	case len(act.Nodes) == 0:
 		return Verdict{Decision: Refused, Reason: "there is nobody to strike"}
+	case act.Kind.damages():
+		return l.decideDamage(act)
 	case act.Kind == KindPartition && len(l.voters) == 1:
 		return Verdict{Decision: Refused, Reason: "one node has no links"}
 	case act.Kind == KindPartition:
@@ -189,13 +198,17 @@ func (l *Ledger) Balance() (copies, needed int) {
 
 // Core draws the nodes that are healed in the end: a quorum or more, but
 // not everybody unless it takes all. Any quorum will do, as each holds a
-// copy of every acknowledged entry.
+// copy of every acknowledged entry, but for nodes that lost claimed bytes: these are
+// beyond healing, and left out as long as there is a quorum without them.
 func (l *Ledger) Core(x *Site) []runtime.NodeID {
 	size := l.Quorum()
-	if most := len(l.voters) - 1; most > size {
+	core := slices.DeleteFunc(slices.Clone(l.voters), l.Damaged)
+	if len(core) < size {
+		core = slices.Clone(l.voters)
+	}
+	if most := min(len(l.voters)-1, len(core)); most > size {
 		size += int(x.Below(uint64(most-size) + 1))
 	}
-	core := slices.Clone(l.voters)
 	for i := range size {
 		j := i + int(x.Below(uint64(len(core)-i)))
 		core[i], core[j] = core[j], core[i]
@@ -217,13 +230,17 @@ func (l *Ledger) Proof() string {
 		d := &l.decisions[k]
 		if d[Granted]+d[Downgraded]+d[Refused] > 0 {
 			asked = true
-			fmt.Fprintf(&b, "%v: %d granted, %d downgraded, %d refused; none takes synced bytes\n", Kind(k), d[Granted], d[Downgraded], d[Refused])
+			takes := "none takes synced bytes"
+			if Kind(k).damages() {
+				takes = "each takes synced bytes of one node, which counts as lost"
+			}
+			fmt.Fprintf(&b, "%v: %d granted, %d downgraded, %d refused; %s\n", Kind(k), d[Granted], d[Downgraded], d[Refused], takes)
 		}
 	}
 	if !asked {
 		b.WriteString("nothing was asked for\n")
 	}
-	fmt.Fprintf(&b, "most nodes down at once: %d of %d; intact copies left: %d\n", l.mostDown, len(l.voters), copies)
+	fmt.Fprintf(&b, "most nodes down at once: %d of %d; intact copies left: %d\n", l.mostDown, len(l.voters), l.fewestCopies())
 	if l.lastRefused != "" {
 		fmt.Fprintf(&b, "last refused: %s\n", l.lastRefused)
 	}

@@ -19,6 +19,15 @@ type Spec struct {
 	Space     Space         // disks are full
 	Slow      Slow          // disks are slow
 	Stall     Stall         // disks stand still
+	Rot       time.Duration // average time between two bit flips at rest; zero: none, as for those below
+	Latent    time.Duration // between two ranges that become unreadable
+	Phantom   time.Duration // between two synced writes that turn out never to have been made
+	Misdirect time.Duration // between two writes that turn out to lie in another place
+	Stale     uint32        // a read shows what a range held before it was written last
+	Astray    uint32        // a read shows another range
+	Wipe      time.Duration // between two disks that are lost whole
+	Restore   time.Duration // between two disks that are set back to an old image
+	Budget    Budget        // what the ledger grants beyond it
 	Crash     Crash         // processes end
 	Partition Partition     // links go down
 	Drop      uint32        // a frame vanishes
@@ -96,7 +105,7 @@ func (s Spec) String() string {
 func (s Spec) Enabled() []Kind {
 	var kinds []Kind
 	for _, f := range fields {
-		if f.of(&s).String() != "" {
+		if f.kind != KindNone && f.of(&s).String() != "" {
 			kinds = append(kinds, f.kind)
 		}
 	}

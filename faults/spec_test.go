@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseErrorsNameTheKeyAndListTheValidOnes(t *testing.T) {
-	const keys = " (valid keys: io, sync, after, close, torn, fs, space, slow, stall, crash, partition, drop, dup, corrupt, delay, none)"
+	const keys = " (valid keys: io, sync, after, close, torn, fs, space, slow, stall, rot, latent, phantom, misdirect, stale, astray, wipe, restore, budget, crash, partition, drop, dup, corrupt, delay, none)"
 	const crash = ", want crash=any|leader|majority|all[:kill|power][/MEAN]"
 	const partition = ", want partition=single|halves|leader|oneway|flap[/MEAN]"
 	for text, want := range map[string]string{
@@ -140,7 +140,8 @@ func TestHelpCoversEveryKey(t *testing.T) {
 		if got := s.String(); got != f.key+"="+f.example {
 			t.Errorf("the example of %s is not canonical: %s", f.key, got)
 		}
-		if diff := cmp.Diff([]Kind{f.kind}, s.Enabled()); diff != "" {
+		if want := []Kind{f.kind}; f.kind != KindNone && !cmp.Equal(want, s.Enabled()) {
+			diff := cmp.Diff(want, s.Enabled())
 			t.Errorf("kinds of %s (-want +got):\n%s", f.key, diff)
 		}
 	}
@@ -166,7 +167,7 @@ func TestEveryTargetAndShapeCanBeTyped(t *testing.T) {
 
 // drawSpec draws any spec that can be typed.
 func drawSpec(t *rapid.T) (s Spec) {
-	for _, r := range []*uint32{&s.IO, &s.Sync, &s.Close, &s.Torn, &s.Drop, &s.Dup, &s.Corrupt} {
+	for _, r := range []*uint32{&s.IO, &s.Sync, &s.Close, &s.Torn, &s.Stale, &s.Astray, &s.Drop, &s.Dup, &s.Corrupt} {
 		*r = rapid.Uint32Range(0, Million).Draw(t, "ppm")
 	}
 	mean := rapid.Map(rapid.Int64Range(int64(meanLeast), int64(meanMost)), func(n int64) time.Duration { return time.Duration(n) })
@@ -178,6 +179,12 @@ func drawSpec(t *rapid.T) (s Spec) {
 	}
 	s.After = AfterSync(rapid.IntRange(0, int(AfterAny)).Draw(t, "after"))
 	s.FS = Profile(rapid.IntRange(0, int(ProfileLiar)).Draw(t, "fs"))
+	s.Budget = Budget(rapid.IntRange(0, int(BudgetOver)).Draw(t, "budget"))
+	if rapid.Bool().Draw(t, "damage") {
+		for _, d := range []*time.Duration{&s.Rot, &s.Latent, &s.Phantom, &s.Misdirect, &s.Wipe, &s.Restore} {
+			*d = mean.Draw(t, "mean")
+		}
+	}
 	if rapid.Bool().Draw(t, "trouble") {
 		s.Space.Bytes = rapid.Int64Range(1, spaceMax).Draw(t, "space")
 		s.Slow.Factor = rapid.Uint32Range(factorMin, factorMax).Draw(t, "slow")

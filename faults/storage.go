@@ -46,11 +46,33 @@ var afterNames = []string{
 	AfterNewOnce: "new-once", AfterNewAll: "new-all", AfterOldOnce: "old-once", AfterOldAll: "old-all", AfterAny: "any",
 }
 
-// profile and afterSync are how the two are typed.
+// Budget says what the ledger grants beyond what a correct cluster survives.
+type Budget uint8
+
+// The budgets. The zero Budget grants nothing beyond.
+const (
+	BudgetKept Budget = iota
+	BudgetTail        // the newest claims of a log may be struck, too
+	BudgetOver        // as many disks as there are may be struck
+)
+
+// budgetNames are the budgets as typed.
+var budgetNames = []string{BudgetTail: "tail", BudgetOver: "over"}
+
+// profile, afterSync and budget are how these are typed.
 type (
 	profile   Profile
 	afterSync AfterSync
+	budget    Budget
 )
+
+func (b *budget) parse(text string) error {
+	i, err := parseName(text, budgetNames)
+	*b = budget(i)
+	return err
+}
+
+func (b *budget) String() string { return budgetNames[*b] }
 
 func (p *profile) parse(text string) error {
 	i, err := parseName(text, profileNames)
@@ -91,9 +113,29 @@ func (s Spec) Conflict() error {
 	case s.After != NoAfterSync && s.Sync == 0:
 		return errors.New("there is something after a failed sync if syncs fail: add sync=0.01 to the faults, or leave after out")
 	}
+	return s.conflictOfDamage()
+}
+
+func (s Spec) conflictOfDamage() error {
+	switch {
+	case s.Budget != BudgetKept && !s.Damages():
+		return errors.New("nothing here is bound by the budget: add rot=5s or the like to the faults, or leave budget out")
+	case s.Restore > 0 && s.Budget != BudgetOver:
+		return errors.New("no cluster survives an old image of a disk: add budget=over to the faults, or leave restore out")
+	}
 	return nil
+}
+
+func (s Spec) damagesAtRest() bool {
+	return s.Rot > 0 || s.Latent > 0 || s.Phantom > 0 || s.Misdirect > 0 || s.Wipe > 0 || s.Restore > 0
+}
+
+// Damages reports whether the faults take bytes that claims cover, or show others in
+// their place: then the claims must be declared to the ledger.
+func (s Spec) Damages() bool {
+	return s.damagesAtRest() || s.Stale > 0 || s.Astray > 0
 }
 
 // OverBudget reports whether the faults may take more than a correct cluster can
 // do without: then safety is demanded, and no progress.
-func (s Spec) OverBudget() bool { return s.FS == ProfileLiar }
+func (s Spec) OverBudget() bool { return s.Budget != BudgetKept || s.FS == ProfileLiar }

@@ -116,6 +116,22 @@ func (s Stall) String() string {
 	return s.Max.String() + meanSuffix(s.Mean)
 }
 
+// every is an average time between two acts, off at zero.
+type every time.Duration
+
+func (e *every) parse(text string) error {
+	mean, err := parseDuration(text, meanLeast, meanMost)
+	*e = every(mean)
+	return err
+}
+
+func (e *every) String() string {
+	if *e == 0 {
+		return ""
+	}
+	return time.Duration(*e).String()
+}
+
 // cutForGood splits "text/MEAN". Without a mean it returns zero: for good.
 func cutForGood(text string) (before string, mean time.Duration, err error) {
 	before, after, given := strings.Cut(text, "/")

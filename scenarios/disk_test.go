@@ -1,15 +1,104 @@
 package scenarios
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/runtime"
 )
 
 // On a disk that ignores every sync the oracles see that no claim is true.
 func TestLiarIsSeen(t *testing.T) {
 	for seed := range uint64(5) {
-		res := mustRun(setupFor("fs=liar,crash=all/2s", seed, 200))
-		if res.Verdict != Safety {
+		if res := mustRun(setupFor("fs=liar,crash=all/2s", seed, 200)); res.Verdict != Safety {
 			t.Errorf("seed %d: %v", seed, res.Verdict)
 		}
+	}
+}
+
+// When every disk is damaged and majorities crash, nothing goes on and nothing is
+// answered wrongly.
+func TestEverybodyDamagedAnswersNothingWrongly(t *testing.T) {
+	for seed := range uint64(4) {
+		res := mustRun(setupFor("rot=200ms,latent=1s,budget=over,torn=0.5,crash=majority/1s", seed, 60))
+		if res.Verdict != Pass {
+			report(t, res)
+		}
+	}
+}
+
+// What no cluster survives today, the oracles see: a node on an empty disk or on an
+// old one, and damage to the newest claims, which passes for a torn write.
+func TestWhatGoesWrongOverTheBudgetIsSeen(t *testing.T) {
+	for _, spec := range []string{
+		"wipe=2s,budget=over", "restore=1s,budget=over",
+		"phantom=500ms,budget=tail,crash=any/1s", "rot=500ms,budget=tail,crash=any/1s", "stale=0.3,budget=tail,crash=any/1s",
+	} {
+		seen := 0
+		for seed := range uint64(40) {
+			res := mustRun(setupFor(spec, seed, 300))
+			if res.Verdict == Safety {
+				seen++
+			} else if res.Verdict != Pass && res.Verdict != Vacuous {
+				report(t, res)
+			}
+		}
+		if seen == 0 {
+			t.Errorf("%s: nothing was seen in 40 seeds", spec)
+		}
+		t.Logf("%s: seen in %d of 40 seeds", spec, seen)
+	}
+}
+
+// Runs with every dial of the disk are the same when run again.
+func TestDiskDialsAreDeterministic(t *testing.T) {
+	const spec = "io=0.02,sync=0.003,after=any,close=0.02,torn=0.5,fs=ext4,space=32KiB/3s,slow=50/5s,stall=1s,rot=2s," +
+		"latent=3s,phantom=3s,misdirect=3s,stale=0.05,astray=0.05,wipe=20s,crash=any/3s"
+	for seed := range uint64(3) {
+		s := setupFor(spec, seed, 300)
+		s.Nodes = 5
+		res, err := Check(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Verdict != Pass {
+			report(t, res)
+		}
+	}
+}
+
+// A node that finds damage ends, and never takes part again: nobody gives it back
+// what it lost. The others go on without it.
+func TestDamagedNodeStaysDown(t *testing.T) {
+	ends := 0
+	for seed := range uint64(20) {
+		refused := map[runtime.NodeID]bool{}
+		run, err := New(setupFor("rot=1s,crash=any:kill/2s", seed, 500), func(r *runtime.Record) {
+			switch r.Kind {
+			case runtime.WorldHalt:
+				if strings.Contains(string(r.Note), "corrupt") {
+					refused[r.Node] = true
+				}
+			case raft.Started:
+				if refused[r.Node] {
+					t.Errorf("seed %d: %v takes part again", seed, r.Node)
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := run.Finish()
+		if res.Verdict != Pass {
+			report(t, res)
+		}
+		ends += len(refused)
+		if len(refused) > 1 {
+			t.Errorf("seed %d: %d of 3 nodes were damaged", seed, len(refused))
+		}
+	}
+	if ends < 10 {
+		t.Errorf("in 20 runs %d nodes met damage", ends)
 	}
 }

@@ -48,7 +48,9 @@ type Run struct {
 	ops     Ops  // of the chaos phase
 	missing []faults.Kind
 	leaders int
-	result  *Result
+	// declares: the ledger must know who claims which bytes.
+	declares bool
+	result   *Result
 }
 
 // New prepares a run. Observe, which may be nil, sees every record; the record is
@@ -57,7 +59,8 @@ func New(s Setup, observe func(*runtime.Record)) (*Run, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	r := &Run{setup: s, watch: observe, load: newWorkload(s), until: runtime.Never}
+	r := &Run{setup: s, watch: observe, load: newWorkload(s), until: runtime.Never,
+		declares: s.Faults.Damages()}
 	voters := r.load.nodes
 	r.w = sim.New(sim.Config{
 		Seed: s.Seed, Overrides: s.Overrides, Nodes: s.Nodes, Spec: s.Faults,
@@ -76,6 +79,9 @@ func New(s Setup, observe func(*runtime.Record)) (*Run, error) {
 func (r *Run) observe(rec *runtime.Record) {
 	if rec.Kind == raft.RoleChanged && rec.A == uint64(raft.Leader) {
 		r.leaders++
+	}
+	if r.declares {
+		declare(r.w.Ledger(), rec)
 	}
 	r.suite.Observe(rec)
 	if r.watch != nil {

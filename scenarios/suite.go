@@ -58,6 +58,19 @@ var rows = []row{
 	{name: "stall", doc: "disks stand still for up to 3 s", faults: "stall=3s/3s,torn=0.5,crash=any/6s"},
 	{name: "stall-long", doc: "a disk stands still for up to 30 s", faults: "stall=30s/10s"},
 
+	{name: "rot", doc: "synced bytes rot on a minority of the disks", faults: "rot=2s,crash=any:kill/6s"},
+	{name: "rot-5", doc: "the same on five nodes that lose power", faults: "rot=1s,torn=0.5,crash=any/5s", nodes: 5},
+	{name: "latent", doc: "synced bytes become unreadable on a minority of the disks", faults: "latent=2s,crash=any/6s"},
+	{name: "phantom", doc: "synced writes turn out never to have been made", faults: "phantom=2s,crash=any/6s"},
+	{name: "misdirect", doc: "synced writes turn out to lie elsewhere", faults: "misdirect=2s,crash=any/6s"},
+	{name: "misread", doc: "reads show older bytes, or those of another place", faults: "stale=0.1,astray=0.1,crash=any/2s"},
+	{name: "wipe", doc: "a disk is lost whole, and its node with it", faults: "wipe=5s,torn=0.5,crash=any/6s", nodes: 5},
+	{name: "rot-over", doc: "bytes rot on every disk: nobody may answer wrongly", faults: "rot=1s,latent=3s,phantom=3s,misdirect=3s,budget=over,torn=0.5,crash=any/3s"},
+
+	{name: "disk-chaos", doc: "everything that a disk does, on five nodes", nodes: 5,
+		faults: "io=0.03,sync=0.003,after=any,close=0.02,torn=0.5,fs=posix,space=32KiB/3s,slow=50/5s,stall=1s,rot=2s," +
+			"latent=3s,phantom=3s,misdirect=3s,stale=0.05,astray=0.05,wipe=10s,crash=any/4s"},
+
 	{name: "net-loss", doc: "frames are lost, repeated, damaged and late", faults: "drop=0.05,dup=0.02,corrupt=0.01,delay=10ms"},
 	{name: "net-single", doc: "one node cut off now and then", faults: "partition=single/4s"},
 	{name: "net-halves", doc: "the cluster cut in half", faults: "partition=halves/6s", nodes: 5},

@@ -42,7 +42,14 @@ func (m *Machine) afflict(op *fileOp) uint64 {
 		m.w.struck(faults.KindNoSpace, m.id)
 		return codeInjected
 	}
+	if (op.kind == opRead || op.kind == opWrite) && len(op.file.inode.bad) > 0 && d.meetBad(op) {
+		m.w.fired.Add(faults.KindUnreadable) // every attempt meets it: the file call's own event tells
+		return codeInjected
+	}
 	d.do(op)
+	if op.kind == opRead && m.w.misreads && !m.calm && m.misread(op) {
+		return codeInjected
+	}
 	if op.kind.syncs() && op.err == nil {
 		return m.afterSync(op)
 	}

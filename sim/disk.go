@@ -81,18 +81,20 @@ type disk struct {
 	pool  *pool
 	rules rules // of the file system
 
-	io, short, sync, power, close, after *faults.Site
+	io, short, sync, power, close, after, stale, astray *faults.Site
 }
 
 func newDisk(node uint64, sites *faults.Sites, p *pool) *disk {
 	return &disk{
-		pool:  p,
-		io:    sites.Site("disk.io", node, 0),
-		short: sites.Site("disk.short", node, 0),
-		sync:  sites.Site("disk.sync", node, 0),
-		power: sites.Site("disk.power", node, 0),
-		close: sites.Site("disk.close", node, 0),
-		after: sites.Site("disk.after", node, 0),
+		pool:   p,
+		io:     sites.Site("disk.io", node, 0),
+		short:  sites.Site("disk.short", node, 0),
+		sync:   sites.Site("disk.sync", node, 0),
+		power:  sites.Site("disk.power", node, 0),
+		close:  sites.Site("disk.close", node, 0),
+		after:  sites.Site("disk.after", node, 0),
+		stale:  sites.Site("disk.stale", node, 0),
+		astray: sites.Site("disk.astray", node, 0),
 	}
 }
 

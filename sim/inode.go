@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/octopii-go/octopii/faults"
+import (
+	"slices"
+
+	"github.com/octopii-go/octopii/faults"
+)
 
 // fileSizeMax bounds a file's size, in bytes: a wild offset is an error of
 // the node, not a reason to run out of memory.
@@ -15,6 +19,8 @@ type inode struct {
 	floor       int64   // the least size since the last sync: no power loss leaves less
 	slots       []int32 // per sector: index into unsynced plus one; zero: clean
 	unsynced    []unsynced
+	before      []*[sectorSize]byte // by sector, what it held before its last sync; kept if the pool says so
+	bad         []int               // sectors that cannot be read
 	dir         bool
 }
 
@@ -131,6 +137,7 @@ func (f *inode) truncate(size int64, p *pool) {
 	}
 	f.size = size
 	f.floor = min(f.floor, size)
+	f.bad = slices.DeleteFunc(f.bad, func(s int) bool { return int64(s)*sectorSize >= size })
 }
 
 // sync makes everything as seen durable, but for pages that count as clean
@@ -145,7 +152,11 @@ func (f *inode) sync(p *pool) {
 			continue
 		}
 		f.slots[u.sector] = 0
-		p.putSector(u.durable)
+		if p.keepsBefore {
+			f.supersede(u.sector, u.durable, p)
+		} else {
+			p.putSector(u.durable)
+		}
 	}
 	f.unsynced = kept
 	f.durableSize, f.floor = f.size, f.size
@@ -238,6 +249,9 @@ func (f *inode) durable(b []byte, off int64) bool {
 	if off+int64(len(b)) > f.floor {
 		return false
 	}
+	if _, bad := f.badIn(off, off+int64(len(b))); bad {
+		return false
+	}
 	f.read(b, off)
 	for end := off + int64(len(b)); off < end; {
 		sector := int(off / sectorSize)
@@ -258,6 +272,9 @@ func (f *inode) free(p *pool) {
 	}
 	for i := range f.unsynced {
 		p.putSector(f.unsynced[i].durable)
+	}
+	for _, b := range f.before {
+		p.putSector(b)
 	}
 	p.putList(f.unsynced)
 	*f = inode{}

@@ -38,9 +38,10 @@ type Machine struct {
 	armed   runtime.Instant // of the earliest wake-up event in the queue
 	resume  runtime.Instant // until then the process stands still
 	trouble trouble
-	calm    bool     // faults no longer strike here
-	frozen  bool     // it stays as it is: once down, it does not boot
-	strike  struct { // a crash that waits for a file operation
+	image   *namespace // an old state of the disk, to be restored
+	calm    bool       // faults no longer strike here
+	frozen  bool       // it stays as it is: once down, it does not boot
+	strike  struct {   // a crash that waits for a file operation
 		countdown int // operations to go; zero: none waits
 		power     bool
 	}

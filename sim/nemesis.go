@@ -17,6 +17,12 @@ const (
 	actFill
 	actSlow
 	actStall
+	actRot
+	actLatent
+	actPhantom
+	actMisdirect
+	actWipe
+	actRestore
 	actCount
 )
 
@@ -63,6 +69,18 @@ func (n *nemesis) mean(act uint64) time.Duration {
 		return spec.Slow.Mean
 	case actStall:
 		return spec.Stall.Mean
+	case actRot:
+		return spec.Rot
+	case actLatent:
+		return spec.Latent
+	case actPhantom:
+		return spec.Phantom
+	case actMisdirect:
+		return spec.Misdirect
+	case actWipe:
+		return spec.Wipe
+	case actRestore:
+		return spec.Restore
 	}
 	return spec.Crash.Mean
 }
@@ -80,8 +98,14 @@ func (n *nemesis) act(act uint64) {
 		n.crash()
 	case actPartition:
 		n.split()
-	default:
+	case actWipe:
+		n.wipe(act)
+	case actRestore:
+		n.restore(act)
+	case actFill, actSlow, actStall:
 		n.disturb(act)
+	default:
+		n.damage(act)
 	}
 	if n.mean(act) == 0 {
 		return // once is for good

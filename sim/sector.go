@@ -60,6 +60,8 @@ type pool struct {
 	sectors []*[sectorSize]byte
 	chunks  []*chunk
 	lists   [][]unsynced
+	// keepsBefore: some fault may ask what a sector held before its last sync.
+	keepsBefore bool
 }
 
 func (p *pool) sector() *[sectorSize]byte {

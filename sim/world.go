@@ -68,6 +68,7 @@ type World struct {
 	ledger   *faults.Ledger
 	findings []Finding
 	pool     pool
+	misreads bool // reads may show bytes of another time or place
 	record   runtime.Record
 	scratch  []byte
 }
@@ -81,6 +82,8 @@ func New(cfg Config) *World {
 		sites: faults.NewSites(cfg.Seed, cfg.Overrides), spec: cfg.Spec, driver: cfg.Driver,
 		newNode: cfg.NewNode, observe: cfg.Observe, leader: cfg.Leader,
 	}
+	w.pool.keepsBefore = cfg.Spec.Phantom > 0 || cfg.Spec.Misdirect > 0 || cfg.Spec.Stale > 0
+	w.misreads = cfg.Spec.Stale > 0 || cfg.Spec.Astray > 0
 	w.timer = w.sites.Site("driver.timer", 0, 0)
 	w.calls = calls{w: w, armed: runtime.Never,
 		latency: w.sites.Site("client.latency", 0, 0), order: w.sites.Site("client.order", 0, 0)}
@@ -91,6 +94,7 @@ func New(cfg Config) *World {
 		m.bootAfter(m.downtime.Between(0, bootSpread))
 	}
 	w.ledger = faults.NewLedger(w.ids())
+	w.ledger.Lift(cfg.Spec.Budget)
 	w.nemesis = newNemesis(w)
 	return w
 }
