@@ -11,8 +11,10 @@ import (
 	"github.com/octopii-go/octopii/runtime"
 )
 
-// zeros is written by Allocate, piece by piece.
-var zeros [1 << 20]byte
+// zeros is written by Allocate, piece by piece. The size of a piece becomes that of the folios in
+// Linux's page cache, and every later write and sync pays for the folio it touches: measured on
+// ext4, a write of 1 KiB and its fdatasync take 5 to 10% longer in folios of 1 MiB than of 64 KiB.
+var zeros [64 << 10]byte
 
 // osFile is an open file of a Folder.
 type osFile struct {
