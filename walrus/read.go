@@ -24,6 +24,12 @@ type Extent struct {
 // first, and ErrGap if lo is not before hi, hi is beyond the published end, or
 // the topic is a recovery topic, which has no payloads.
 func (l *Log) Locate(t Topic, lo, hi uint64, maxBytes int) ([]Extent, error) {
+	return l.LocateInto(nil, t, lo, hi, maxBytes)
+}
+
+// LocateInto is Locate into the memory of extents that have been released, which are
+// overwritten; nil is allowed.
+func (l *Log) LocateInto(out []Extent, t Topic, lo, hi uint64, maxBytes int) ([]Extent, error) {
 	first, next := l.Bounds(t)
 	if lo < first {
 		return nil, fmt.Errorf("walrus: topic %d: entry %d, first is %d: %w", t, lo, first, ErrCompacted)
@@ -35,7 +41,7 @@ func (l *Log) Locate(t Topic, lo, hi uint64, maxBytes int) ([]Extent, error) {
 	if topic.main != nil {
 		return nil, fmt.Errorf("walrus: topic %d has links only: %w", t, ErrGap)
 	}
-	var out []Extent
+	out = out[:0]
 	bytes := 0
 	for index := lo; index < hi; index++ {
 		s := *topic.slot(index)
@@ -46,7 +52,11 @@ func (l *Log) Locate(t Topic, lo, hi uint64, maxBytes int) ([]Extent, error) {
 		if len(out) == 0 || uint32(out[len(out)-1].seq) != s.seg {
 			seg := l.segment(s.seg)
 			seg.pins++
-			out = append(out, Extent{Topic: t, Lo: index, Hi: index, File: seg.name, seq: seg.seq, salt: seg.salt})
+			var slots []slot
+			if len(out) < cap(out) {
+				slots = out[:len(out)+1][len(out)].slots[:0]
+			}
+			out = append(out, Extent{Topic: t, Lo: index, Hi: index, File: seg.name, seq: seg.seq, salt: seg.salt, slots: slots})
 		}
 		e := &out[len(out)-1]
 		e.slots = append(e.slots, s)
@@ -94,35 +104,46 @@ func (e *Extent) read(d disk, visit Visit) error {
 	}
 	defer func() { _ = f.Close() }() // only read
 	for done := 0; done < len(e.slots); {
-		n := e.span(done)
-		start, end := e.slots[done].start(), e.slots[done+n-1].end()
-		buf := make([]byte, end-start)
-		got, err := readUpTo(f, buf, start)
-		if err != nil {
-			return fmt.Errorf("walrus: read %s at %d: %w", e.File, start, err)
-		}
-		clear(buf[got:])
-		for i := done; i < done+n; i++ {
-			s := &e.slots[i]
-			payload, err := e.verify(buf[s.start()-start:s.end()-start], i)
-			if err != nil {
-				return err
-			}
-			if err := visit(e.Lo+uint64(i), s.term, s.flags, payload); err != nil {
-				return err
-			}
+		n := e.span(done, readSpanMax)
+		if err := e.readSpan(f, done, n, make([]byte, e.spanBytes(done, n)), visit); err != nil {
+			return err
 		}
 		done += n
 	}
 	return nil
 }
 
-// span returns how many slots from i on to read with one call.
-func (e *Extent) span(i int) int {
+// readSpan reads n slots from i on into buf, verifies and visits them.
+func (e *Extent) readSpan(f runtime.File, i, n int, buf []byte, visit Visit) error {
+	start := e.slots[i].start()
+	got, err := readUpTo(f, buf, start)
+	if err != nil {
+		return fmt.Errorf("walrus: read %s at %d: %w", e.File, start, err)
+	}
+	clear(buf[got:])
+	for end := i + n; i < end; i++ {
+		s := &e.slots[i]
+		payload, err := e.verify(buf[s.start()-start:s.end()-start], i)
+		if err != nil {
+			return err
+		}
+		if err := visit(e.Lo+uint64(i), s.term, s.flags, payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spanBytes returns how many bytes of the file n slots from i on take.
+func (e *Extent) spanBytes(i, n int) int { return int(e.slots[i+n-1].end() - e.slots[i].start()) }
+
+// span returns how many slots from i on to read with one call of at most limit bytes, but one
+// slot at least.
+func (e *Extent) span(i, limit int) int {
 	n := 1
 	for ; i+n < len(e.slots); n++ {
 		last, next := &e.slots[i+n-1], &e.slots[i+n]
-		if next.start()-last.end() > readGapMax || next.end()-e.slots[i].start() > readSpanMax {
+		if next.start()-last.end() > readGapMax || next.end()-e.slots[i].start() > int64(limit) {
 			break
 		}
 	}
