@@ -2,6 +2,7 @@
 // machine, since only ratios between such numbers mean anything.
 //
 //	go run . sim [--quick] [--json]
+//	go run . wal [--quick] [--json] [--dir FOLDER] [--only TEXT]
 //
 // A row says which benchmark, workload and system it is, how many operations
 // a second it did, and the ratio to the row it is compared with. Systems take turns,
@@ -10,41 +11,79 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 )
 
-// row is one line of the result.
+// row is one line of the result. What does not apply to a benchmark is left out.
 type row struct {
 	Bench     string  `json:"bench"`
 	Workload  string  `json:"workload"`
 	System    string  `json:"system"`
 	OpsPerSec float64 `json:"ops_per_s"`
+	P50       float64 `json:"p50_us,omitempty"` // microseconds an operation, or a batch if there are batches
+	P99       float64 `json:"p99_us,omitempty"`
 	Ratio     float64 `json:"ratio"`          // to the peer or bar of the same run
 	Note      string  `json:"note,omitempty"` // what the ratio is to
+	Costs     *costs  `json:"costs,omitempty"`
 }
 
+var errUsage = errors.New("usage: bench sim|wal [--quick] [--json]")
+
 func main() {
-	if len(os.Args) < 2 || os.Args[1] != "sim" {
-		fmt.Fprintln(os.Stderr, "usage: bench sim [--quick] [--json]")
-		os.Exit(2)
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		if errors.Is(err, errUsage) {
+			os.Exit(2)
+		}
+		os.Exit(1)
 	}
-	flags := flag.NewFlagSet("bench sim", flag.ExitOnError)
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	flags := flag.NewFlagSet("bench "+args[0], flag.ExitOnError)
 	quick := flags.Bool("quick", false, "a shorter run, within a minute")
 	asJSON := flags.Bool("json", false, "one JSON object a row")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of our rounds to `FILE`")
-	_ = flags.Parse(os.Args[2:]) // exits by itself
-	rows, err := benchSim(*quick, *profile)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-	for _, r := range rows {
-		if *asJSON {
-			_ = json.NewEncoder(os.Stdout).Encode(r) // a closed pipe ends the program anyway
-			continue
+	show := func(r row) { show(r, *asJSON) }
+	switch args[0] {
+	case "sim":
+		_ = flags.Parse(args[1:]) // exits by itself
+		rows, err := benchSim(*quick, *profile)
+		for _, r := range rows {
+			show(r)
 		}
-		fmt.Printf("%-5s %-28s %-26s %12.0f /s  %6.2f  %s\n", r.Bench, r.Workload, r.System, r.OpsPerSec, r.Ratio, r.Note)
+		return err
+	case "wal":
+		b := walBench{show: show}
+		flags.StringVar(&b.dir, "dir", "", "make the temporary files in `FOLDER`, which must be on a real disk")
+		flags.StringVar(&b.only, "only", "", "run only workloads whose name contains `TEXT`")
+		flags.StringVar(&b.systems, "systems", "", "run only the bare loop and systems whose name contains `TEXT`")
+		flags.IntVar(&b.countOps, "count-ops", 0, "run the one workload and system named, this often, and nothing else (for strace)")
+		_ = flags.Parse(args[1:])
+		b.quick, b.profile = *quick, *profile
+		return b.run()
 	}
+	return errUsage
+}
+
+func show(r row, asJSON bool) {
+	if asJSON {
+		_ = json.NewEncoder(os.Stdout).Encode(r) // a closed pipe ends the program anyway
+		return
+	}
+	fmt.Printf("%-4s %-28s %-26s %10.0f /s ", r.Bench, r.Workload, r.System, r.OpsPerSec)
+	if r.P50 > 0 {
+		fmt.Printf("%9.1f %9.1f us ", r.P50, r.P99)
+	}
+	fmt.Printf("%6.2f  ", r.Ratio)
+	if r.Costs != nil {
+		fmt.Print(r.Costs.text())
+	}
+	fmt.Println(r.Note)
 }
