@@ -11,3 +11,6 @@ import (
 func tryLock(fd uintptr) error {
 	return fmt.Errorf("host: lock: %w on this system", errors.ErrUnsupported)
 }
+
+// tryShare fails for the same reason.
+func tryShare(fd uintptr) error { return tryLock(fd) }

@@ -20,3 +20,12 @@ func tryLock(fd uintptr) error {
 	}
 	return os.NewSyscallError("flock", err)
 }
+
+// tryShare takes a lock that others may share and that tryLock excludes.
+func tryShare(fd uintptr) error {
+	err := syscall.Flock(int(fd), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return fmt.Errorf("%w: %w", runtime.ErrLocked, err)
+	}
+	return os.NewSyscallError("flock", err)
+}
