@@ -1,6 +1,9 @@
 package walrus
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // missingMax bounds how many missing segments in a row are named one by one: names
 // can be forged.
@@ -233,6 +236,9 @@ func (w *walker) add(f Finding) {
 			continue
 		}
 		known.Bytes, known.Verdict = max(known.Bytes, f.Bytes), max(known.Verdict, f.Verdict)
+		if strings.HasPrefix(f.What, known.What) {
+			known.What = f.What
+		}
 		return
 	}
 	w.report.note(f)
