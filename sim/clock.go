@@ -21,6 +21,8 @@ type clock struct {
 	boot   runtime.Instant // the world's time of the boot
 	ppm    int64
 	offset time.Duration // of the wall clock
+
+	asked, told runtime.Instant // the last conversion of now
 }
 
 func newClock(site *faults.Site) clock {
@@ -32,12 +34,20 @@ func newClock(site *faults.Site) clock {
 
 // reboot gives the monotonic clock another origin.
 func (c *clock) reboot(now runtime.Instant, site *faults.Site) {
-	c.boot = now
+	c.boot, c.asked = now, runtime.Never
 	c.origin = runtime.Instant(site.Below(uint64(time.Hour)))
 }
 
-// now converts the world's time to the node's.
+// now converts the world's time to the node's. It is asked several times in a
+// step, so that it remembers its last answer.
 func (c *clock) now(world runtime.Instant) runtime.Instant {
+	if world != c.asked {
+		c.asked, c.told = world, c.convert(world)
+	}
+	return c.told
+}
+
+func (c *clock) convert(world runtime.Instant) runtime.Instant {
 	elapsed := int64(world - c.boot)
 	return c.origin + runtime.Instant(elapsed+elapsed/1_000_000*c.ppm+elapsed%1_000_000*c.ppm/1_000_000)
 }
@@ -50,8 +60,8 @@ func (c *clock) world(t runtime.Instant) runtime.Instant {
 	elapsed := int64(t - c.origin)
 	guess := c.boot + runtime.Instant(elapsed-elapsed/1_000_000*c.ppm*1_000_000/(1_000_000+c.ppm)-2)
 	guess = max(guess, c.boot)
-	for c.now(guess) < t {
-		guess += max(1, (t-c.now(guess))/2)
+	for c.convert(guess) < t {
+		guess += max(1, (t-c.convert(guess))/2)
 	}
 	return guess
 }
