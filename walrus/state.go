@@ -3,6 +3,7 @@ package walrus
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -22,6 +23,9 @@ func (b bounds) after(r *record) (bounds, error) {
 	case kindEntry, kindLink:
 		if r.index != b.next {
 			return b, fmt.Errorf("walrus: topic %d: entry %d after %d: %w", r.topic, r.index, b.next-1, ErrGap)
+		}
+		if b.next == math.MaxUint64 {
+			return b, fmt.Errorf("walrus: topic %d: entry %d has no next: %w", r.topic, r.index, ErrTooLarge)
 		}
 		b.next++
 	case kindTruncateBack:

@@ -63,7 +63,8 @@ func (w *walker) usable() (files []file, err error) {
 			return nil, err
 		}
 		buf = append(buf, make([]byte, bodyStart-len(buf))...)
-		if f.headerBlocks, err = getHeader(buf, f.seq); err != nil {
+		var bad error
+		if f.headerBlocks, bad = getHeader(buf, f.seq); bad != nil {
 			f.valid = false // said in the report
 		}
 		if f.valid {
