@@ -270,7 +270,7 @@ func (t *topic) drops() (out []dropped) {
 		for _, it := range s.items {
 			d.bytes += int64(it.length)
 		}
-		if n := len(out); n > 0 && out[n-1].lost == d.lost {
+		if n := len(out); n > 0 && out[n-1].lost == d.lost && out[n-1].hi == d.lo {
 			out[n-1].hi, out[n-1].bytes = d.hi, out[n-1].bytes+d.bytes
 			continue
 		}
