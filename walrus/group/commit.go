@@ -1,0 +1,160 @@
+package group
+
+import (
+	"fmt"
+	goruntime "runtime"
+
+	"github.com/octopii-go/octopii/walrus"
+)
+
+// errUnwound is the failure of a flush that a panic, or runtime.Goexit, ended.
+var errUnwound = fmt.Errorf("%w: flush did not return", walrus.ErrFailed)
+
+// yieldsMax is how often a leader yields in vain before it closes its round.
+const yieldsMax = 4
+
+// round is a group with those who own a batch in it. At most two are
+// not settled: one collects, one is in flight.
+type round struct {
+	owners    int           // batches
+	appenders *waiter       // owners that wait in Append: one of them may be asked to lead
+	watchers  *waiter       // that wait for a ticket
+	done      chan struct{} // closed with the outcome; nil until somebody asks for it
+}
+
+// round returns a round that is not settled.
+func (l *Log) round(number uint64) *round { return &l.rounds[number&1] }
+
+// await waits for the outcome of the open round, in which the caller owns a batch, or
+// brings it about. The caller holds mu, and does not any more when await returns.
+func (l *Log) await() error {
+	if !l.leading {
+		l.leading = true
+		return l.lead()
+	}
+	w := l.waiters.take()
+	push(&l.round(l.open).appenders, w)
+	l.mu.Unlock()
+	<-w.wake
+	var err error
+	switch w.news {
+	case lead:
+		l.mu.Lock()
+		err = l.lead()
+	case outcome:
+		err = w.err
+	default:
+		panic("group: an appender was woken without an outcome")
+	}
+	l.waiters.give(w)
+	return err
+}
+
+// lead closes the open round, makes it durable, tells its owners, and passes the
+// lead on. The caller has the lead and holds mu; it has neither when lead returns.
+//
+// If the last round had several owners, they have just been woken, and are about to come
+// back with their next batches: letting them run once before the round is closed
+// makes them share it, instead of taking turns in two halves.
+func (l *Log) lead() error {
+	l.gather()
+	g := l.log.Cut()
+	if g == nil {
+		panic("group: lead of a round without owners")
+	}
+	l.open++
+	l.callNext()
+	l.mu.Unlock()
+	return l.flush(g)
+}
+
+// gather lets other goroutines run until the open round has as many owners as the last one
+// had, or nobody comes any more.
+func (l *Log) gather() {
+	r := l.round(l.open)
+	for vain := 0; r.owners < l.crowd && vain < yieldsMax; {
+		before := r.owners
+		l.mu.Unlock()
+		goruntime.Gosched()
+		l.mu.Lock()
+		if r.owners == before {
+			vain++
+		}
+	}
+}
+
+// flush makes the group durable. It settles the round even if the file system
+// unwinds the goroutine, so that nobody waits for ever. Waiters are woken without the
+// lock, which is the first thing they want.
+func (l *Log) flush(g *walrus.Group) (err error) {
+	err = errUnwound
+	defer func() {
+		l.mu.Lock()
+		woken := l.finish(g, err)
+		err = l.failed
+		l.mu.Unlock()
+		wakeAll(woken)
+	}()
+	return walrus.Flush(l.disk, g)
+}
+
+// finish gives the round in flight its outcome, and returns whom to wake: who waits for it, and
+// the next leader.
+func (l *Log) finish(g *walrus.Group, err error) (woken *waiter) {
+	r := l.round(l.open - 1)
+	l.crowd = r.owners
+	if err == nil {
+		l.stats.add(r.owners, l.log.Publish(g))
+		l.settled = l.open - 1
+		l.tend()
+	} else {
+		l.failed = fmt.Errorf("group: %w", err)
+		l.log.Fail(err)
+		l.round(l.open).settle(l.failed, &woken) // nobody will flush it
+	}
+	r.settle(l.failed, &woken)
+	l.passOn(&woken)
+	l.callNext()
+	return woken
+}
+
+// passOn gives the lead to one who waits for the open round, or to nobody if it
+// has no owners. An appender leads on its own stack. Tickets have nobody to lead: a
+// goroutine is started for them.
+func (l *Log) passOn(woken **waiter) {
+	r := l.round(l.open)
+	switch {
+	case r.owners == 0:
+		l.leading = false
+		l.nowIdle()
+	case r.appenders != nil:
+		w := pop(&r.appenders)
+		w.news = lead
+		push(woken, w)
+	default:
+		go l.leadAlone()
+	}
+}
+
+// settle empties the round, and moves all who wait for it to woken.
+func (r *round) settle(err error, woken **waiter) {
+	for _, list := range []**waiter{&r.appenders, &r.watchers} {
+		for *list != nil {
+			w := pop(list)
+			w.news, w.err = outcome, err
+			push(woken, w)
+		}
+	}
+	if r.done != nil {
+		close(r.done)
+		r.done = nil
+	}
+	r.owners = 0
+}
+
+// nowIdle lets Close look again.
+func (l *Log) nowIdle() {
+	if l.closing {
+		l.idle.Broadcast()
+	}
+}

@@ -1,0 +1,69 @@
+// Package group shares one log among goroutines.
+//
+// A [walrus.Log] belongs to one loop and never blocks. Programs made of goroutines want the
+// opposite: to call, and to come back when it is durable. [Log] is that, with the same
+// records, files and promises; [Log.Append] returns when the batch is on the disk.
+//
+// # What a flush is shared for
+//
+// A sync takes as long for sixty batches as for one, and the device does one at a time. So
+// batches that arrive while a sync is under way are collected, and go together with the next:
+//
+//	caller A  ──stage──lead: write, sync ───────────┐ returns
+//	caller B        ──stage──wait ··················│·lead: write, sync ──────────┐ returns
+//	caller C             ──stage──wait ·············│·····························┘ returns
+//	                   round 1 in flight            │ round 2 in flight
+//	                   round 2 collects             │ round 3 collects
+//
+// A round is a group with the callers who own a batch in it (commit.go). At most two are
+// not settled, one that collects and one in flight, so that two fixed structs hold all the state,
+// and an append allocates nothing.
+//
+// # Who flushes
+//
+// There is no thread for it. The caller who finds nobody at it leads: it closes the round,
+// writes and syncs on its own stack, and tells the others. Alone, a caller pays for no switch between
+// threads, which would cost a good part of what a sync does. When the leader is done and more has
+// been staged, one of its owners is woken to lead next; so nobody does the work of others for
+// longer than one flush. If the owners are all tickets ([Log.Submit]), which wait
+// nowhere, a goroutine is started for one round.
+//
+// Waiters wait for their round, not for the lock: each is woken once, with the outcome, by a
+// token in a channel of its own. Before a leader closes a round it looks whether the round has
+// as many owners as the last one had. If not, those were woken a moment ago and are about
+// to come back; the leader yields a few times. Without that, sixteen writers
+// settle into two halves of eight that take turns, at half the throughput. A
+// caller who is alone never yields, and nothing waits for a timer.
+//
+// # What fails, and how
+//
+// The first failed flush is final. A failed sync says nothing about what reached the disk, and
+// the next one would succeed without writing it. So it is never repeated: all owners of the
+// group get the error, those who were collected behind it, those who waited for room, and
+// everybody who comes later ([walrus.ErrFailed]). The outcome of the group that
+// failed is unknown, until [Open] finds out in the next life. What was durable before
+// can still be read.
+//
+// # Room
+//
+// A group takes batches up to a limit (room.go). Who comes when it is full stands in a queue until the
+// group is cut. This bounds memory, and is all the back pressure there is: a caller is
+// slowed down to what the disk does.
+//
+// # Chores
+//
+// Segments are prepared and removed by a goroutine that exists only while something is due
+// (chore.go). It runs beside the flushes, not between them: zeroing a part of a segment takes as
+// long as dozens of syncs, which the appends behind it would wait for. They touch different files
+// and the log takes over what the chore has done under the lock. A chore that fails is
+// tried again after some flushes.
+//
+// # Readers
+//
+// [Log.Read] and [Log.Entries] look up under the lock where entries lie and pin the
+// segments, then read without it, so that readers and writers meet for a moment only.
+// Truncation goes on meanwhile; a pinned segment is removed when its last reader is gone.
+//
+// The package knows threads and a source of randomness, but no clock and no file: it
+// works on any [runtime.FS]. It imports runtime and walrus.
+package group

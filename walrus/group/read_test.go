@@ -1,0 +1,133 @@
+package group
+
+import (
+	"errors"
+	"math"
+	"sync/atomic"
+	"testing"
+
+	"github.com/octopii-go/octopii/walrus"
+)
+
+func TestReadAsAsked(t *testing.T) {
+	l := open(t, folder(t), small())
+	var b walrus.Batch
+	for i := uint64(1); i <= 100; i++ {
+		b.Entry(1, i, i/10, uint8(i), payload(1, i))
+	}
+	b.TruncateFront(1, 11)
+	check(t, l.Append(&b))
+	for _, c := range []struct {
+		name     string
+		lo, hi   uint64
+		max      int
+		next     uint64
+		want     error
+		visitErr error
+	}{
+		{name: "all", lo: 11, hi: 101, max: math.MaxInt, next: 101},
+		{name: "one at least", lo: 20, hi: 30, max: 0, next: 21},
+		{name: "by size", lo: 20, hi: 30, max: len(payload(1, 20)) + len(payload(1, 21)), next: 22},
+		{name: "before the first", lo: 10, hi: 30, next: 10, want: walrus.ErrCompacted},
+		{name: "behind the last", lo: 100, hi: 102, next: 100, want: walrus.ErrGap},
+		{name: "none", lo: 30, hi: 30, next: 30, want: walrus.ErrGap},
+		{name: "given up", lo: 11, hi: 101, max: math.MaxInt, next: 11, want: errSync, visitErr: errSync},
+	} {
+		at := c.lo
+		next, err := l.Read(1, c.lo, c.hi, c.max, func(e Entry) error {
+			if c.visitErr != nil {
+				return c.visitErr
+			}
+			if e.Index != at || e.Term != at/10 || e.Flags != uint8(at) || string(e.Payload) != string(payload(1, at)) {
+				t.Errorf("%s: %+v at %d", c.name, e, at)
+			}
+			at++
+			return nil
+		})
+		if next != c.next || !errors.Is(err, c.want) || at != next {
+			t.Errorf("%s: next is %d, visited up to %d: %v", c.name, next, at, err)
+		}
+	}
+	for e, err := range l.Entries(1, 5) {
+		if !errors.Is(err, walrus.ErrCompacted) {
+			t.Errorf("from before the first: %+v, %v", e, err)
+		}
+	}
+	for e, err := range l.Entries(1, 50) {
+		check(t, err)
+		if e.Index == 60 {
+			break
+		}
+	}
+	for range l.Entries(1, 101) {
+		t.Error("entry behind the last")
+	}
+	for range l.Entries(77, 1) {
+		t.Error("entry of an empty topic")
+	}
+	check(t, l.Close()) // no reader was forgotten
+}
+
+// Readers see what was written, and nothing else, while writers append, truncate both
+// ends and segments come and go.
+func TestReadersBesideWriters(t *testing.T) {
+	const writers, records = 3, 200
+	fs := folder(t)
+	l := open(t, fs, small())
+	var stop atomic.Bool
+	readers := inBackground(writers, func(r int) {
+		topic := walrus.Topic(r + 1)
+		for !stop.Load() {
+			lo, next := l.Bounds(topic)
+			for e, err := range l.Entries(topic, lo) {
+				if errors.Is(err, walrus.ErrCompacted) || errors.Is(err, walrus.ErrGap) {
+					break // overtaken
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if e.Index != lo || string(e.Payload) != string(payload(topic, lo)) {
+					t.Errorf("topic %d: %+v at %d of [%d,%d)", topic, e, lo, lo, next)
+					return
+				}
+				lo++
+			}
+		}
+	})
+	done := inBackground(writers, func(w int) {
+		topic := walrus.Topic(w + 1)
+		var b walrus.Batch
+		for i := uint64(1); i <= records; i++ {
+			b.Reset()
+			b.Entry(topic, i, 1, 0, payload(topic, i))
+			if i%20 == 0 {
+				b.TruncateFront(topic, i-10)
+			}
+			if i%17 == 0 {
+				b.TruncateBack(topic, i-3)
+				for j := i - 3; j <= i; j++ {
+					b.Entry(topic, j, 2, 0, payload(topic, j))
+				}
+			}
+			if err := l.Append(&b); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	await(t, done, "the writers")
+	stop.Store(true)
+	await(t, readers, "the readers")
+	for topic := walrus.Topic(1); topic <= writers; topic++ {
+		if next, err := verify(l, topic); next != records+1 || err != nil {
+			t.Errorf("topic %d ends at %d: %v", topic, next, err)
+		}
+	}
+	check(t, l.Append(entry(1, records+1, nil)))
+	l.until(t, "the chores", func() bool { return !l.chores.busy })
+	if names, err := fs.List("log"); err != nil || len(names) > 8 {
+		t.Errorf("segments are not removed: %v, %v", names, err)
+	}
+	check(t, l.Close())
+}
