@@ -80,6 +80,7 @@ func systems() []system {
 		{name: "walrus", open: openWalrus},
 		{name: "walrus mirror", extra: true, open: openWalrusMirror},
 		{name: "walrus dual", extra: true, open: openWalrusDual},
+		{name: "walrus/group", open: openGroup},
 		{name: "raft-wal", open: openRaftWAL},
 		{name: "etcd wal", open: openEtcd},
 		{name: "tidwall/wal", open: openTidwall},
