@@ -59,18 +59,20 @@ func newReporter() *reporter {
 // fail records the violation, unless there was one before. It returns false,
 // for the judges that call it to return in turn.
 func (p *reporter) fail(r *runtime.Record, id rule, what about, format string, args ...any) bool {
+	if p.found == nil {
+		p.failRule(r, rules[id], what, fmt.Sprintf(format, args...))
+	}
+	return false
+}
+
+// failRule is fail for a rule of any table.
+func (p *reporter) failRule(r *runtime.Record, broken Rule, what about, text string) {
 	if p.found != nil {
-		return false
+		return
 	}
 	record := *r
 	record.Note = append([]byte(nil), r.Note[:min(len(r.Note), noteMax)]...)
-	p.found = &Violation{
-		Rule:    rules[id],
-		Text:    fmt.Sprintf(format, args...),
-		Record:  record,
-		Excerpt: p.excerpt(r, what),
-	}
-	return false
+	p.found = &Violation{Rule: broken, Text: text, Record: record, Excerpt: p.excerpt(r, what)}
 }
 
 // remembered is a record kept for a story.

@@ -6,6 +6,7 @@ import (
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/sim"
+	"github.com/octopii-go/octopii/transport"
 )
 
 // tailMax is how many records of the current step a check keeps, to show
@@ -98,7 +99,7 @@ func Render(rec *runtime.Record) string {
 }
 
 func describe(rec *runtime.Record) string {
-	for _, table := range [][]runtime.EventInfo{runtime.WorldEvents, raft.Events, sim.Events} {
+	for _, table := range [][]runtime.EventInfo{runtime.WorldEvents, raft.Events, transport.Events, sim.Events} {
 		for _, info := range table {
 			if info.Kind == rec.Kind {
 				return info.Render(rec.Event)

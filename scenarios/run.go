@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/octopii-go/octopii/faults"
-	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/sim"
@@ -38,7 +37,7 @@ const (
 type Run struct {
 	setup   Setup
 	w       *sim.World
-	suite   *oracle.Suite
+	judge   judge
 	load    *workload
 	watch   func(*runtime.Record) // somebody who wants to see every record
 	phase   phase
@@ -59,19 +58,17 @@ func New(s Setup, observe func(*runtime.Record)) (*Run, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	r := &Run{setup: s, watch: observe, load: newWorkload(s), until: runtime.Never,
+	sv := newService(s)
+	r := &Run{setup: s, watch: observe, load: newWorkload(s, sv), until: runtime.Never,
 		declares: s.Faults.Damages()}
-	voters := r.load.nodes
 	r.w = sim.New(sim.Config{
 		Seed: s.Seed, Overrides: s.Overrides, Nodes: s.Nodes, Spec: s.Faults,
-		NewNode: func(runtime.NodeID) runtime.Node { return newNode(s, voters) },
+		NewNode: sv.node,
 		Driver:  r.load,
 		Observe: r.observe,
-		Leader:  func() runtime.NodeID { return r.suite.Leader() },
+		Leader:  func() runtime.NodeID { return r.judge.Leader() },
 	})
-	r.suite = oracle.New(oracle.Config{
-		Voters: voters, Image: r.w, Model: oracle.NewKV, PanicIsFailStop: s.PanicIsFailStop,
-	})
+	r.judge = sv.judge(r.w)
 	r.load.start(r.w)
 	return r, nil
 }
@@ -83,7 +80,7 @@ func (r *Run) observe(rec *runtime.Record) {
 	if r.declares {
 		declare(r.w.Ledger(), rec)
 	}
-	r.suite.Observe(rec)
+	r.judge.Observe(rec)
 	if r.watch != nil {
 		r.watch(rec)
 	}
@@ -103,7 +100,7 @@ func (r *Run) Step() bool {
 	if r.phase == phaseOver || !r.w.Step() {
 		return false
 	}
-	if r.suite.Violation() != nil {
+	if r.judge.Violation() != nil {
 		r.phase = phaseOver
 		return false
 	}
@@ -144,7 +141,7 @@ func (r *Run) turn() {
 			r.stuck("%d of %d operations done %v after the heal", r.load.ops.Done, probeOps, probeWithin)
 		}
 	case phaseSettle:
-		if r.load.done() && r.suite.Converged(r.core) {
+		if r.load.done() && r.judge.Converged(r.core) {
 			r.phase = phaseOver
 		} else if r.w.Now() > r.until {
 			r.stuck("the core %v has not converged %v after its last operation", r.core, settleWithin)
@@ -168,7 +165,7 @@ func (r *Run) heal() {
 // stuck ends the run: the core did not get on. Over the budget nobody owed that.
 func (r *Run) stuck(format string, args ...any) {
 	if !r.setup.Faults.OverBudget() {
-		r.suite.Stuck(fmt.Sprintf(format, args...))
+		r.judge.Stuck(fmt.Sprintf(format, args...))
 	}
 	r.phase = phaseOver
 }
@@ -181,12 +178,12 @@ func (r *Run) Finish() Result {
 	}
 	for r.Step() {
 	}
-	r.suite.Finish()
+	r.judge.Finish()
 	if !r.worked {
 		r.ops = r.load.ops // it ended before its work did
 	}
 	res := Result{
-		Setup: r.setup, Violation: r.suite.Violation(), Digest: r.w.Digest(), Ops: r.ops,
+		Setup: r.setup, Violation: r.judge.Violation(), Digest: r.w.Digest(), Ops: r.ops,
 		Steps: r.w.Steps(), Virtual: time.Duration(r.w.Now()), Fired: r.w.Fired(), Missing: r.missing,
 		LeaderChanges: r.leaders, Findings: r.w.Findings(),
 	}

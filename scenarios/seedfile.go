@@ -58,6 +58,7 @@ type seedValue interface {
 // seedKeys are the keys, in the order in which they are written.
 var seedKeys = []seedKey{
 	{name: "scenario", required: true, of: func(f *SeedFile) seedValue { return (*seedText)(&f.Setup.Scenario) }},
+	{name: "service", of: func(f *SeedFile) seedValue { return (*seedService)(&f.Setup.Service) }},
 	{name: "seed", required: true, of: func(f *SeedFile) seedValue { return (*seedNumber)(&f.Setup.Seed) }},
 	{name: "nodes", required: true, of: func(f *SeedFile) seedValue { return (*seedCount)(&f.Setup.Nodes) }},
 	{name: "ops", required: true, of: func(f *SeedFile) seedValue { return (*seedCount)(&f.Setup.Ops) }},

@@ -19,7 +19,7 @@ func wholeSeed(t *testing.T) SeedFile {
 	}
 	f := SeedFile{
 		Setup: Setup{
-			Scenario: "custom", Seed: 1<<64 - 1, Nodes: 5, Ops: 20, Clients: 2, Keys: 3, Pace: 1500 * time.Millisecond,
+			Scenario: "custom", Service: RPC, Seed: 1<<64 - 1, Nodes: 5, Ops: 20, Clients: 2, Keys: 3, Pace: 1500 * time.Millisecond,
 			Faults: spec, SnapshotEvery: 17, PanicIsFailStop: true,
 			Overrides: []faults.Override{{Site: 0xabc, Counter: 12, Value: 0}, {Site: 1 << 63, Counter: 0, Value: 9}},
 		},
@@ -64,6 +64,7 @@ func TestSeedFileKeepsEveryFieldOfASetup(t *testing.T) {
 
 func TestSeedFileText(t *testing.T) {
 	want := `scenario: custom
+service: rpc
 seed: 18446744073709551615
 nodes: 5
 ops: 20

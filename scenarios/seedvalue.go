@@ -178,3 +178,22 @@ func (v *seedVerdict) parse(text string) error {
 }
 
 func (v *seedVerdict) lines() []string { return []string{Verdict(*v).String()} }
+
+// seedService is a service by its name, KV if it is left out.
+type seedService Service
+
+func (v *seedService) parse(text string) error {
+	i := slices.Index(serviceNames[:], text)
+	if i < 0 {
+		return fmt.Errorf("want one of %s", strings.Join(serviceNames[:], ", "))
+	}
+	*v = seedService(i)
+	return nil
+}
+
+func (v *seedService) lines() []string {
+	if Service(*v) == KV {
+		return nil
+	}
+	return []string{Service(*v).String()}
+}

@@ -21,6 +21,7 @@ const OpDeadline = 10 * time.Second
 // Setup is what a run depends on.
 type Setup struct {
 	Scenario string // its name in List, or "custom"
+	Service  Service
 	Seed     uint64
 	Nodes    int // 1 to sim.NodesMax
 	Ops      int // operations of all clients together, 1 to OpsMax
@@ -57,6 +58,9 @@ func (s Setup) Validate() error {
 		if c.got < 1 || c.got > c.max {
 			return fmt.Errorf("%s is %d, want 1 to %d", c.name, c.got, c.max)
 		}
+	}
+	if s.Service >= serviceCount {
+		return fmt.Errorf("service is %d, want less than %d", s.Service, serviceCount)
 	}
 	if s.Pace < 0 || s.Pace > 24*time.Hour {
 		return fmt.Errorf("pace is %v, want 0s to 24h", s.Pace)

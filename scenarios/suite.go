@@ -24,6 +24,7 @@ type Scenario struct {
 // row is a scenario as it is written down below. Zeros stand for the defaults.
 type row struct {
 	name, doc string
+	service   Service
 	faults    string
 	nodes     int
 	ops       int
@@ -94,6 +95,13 @@ var rows = []row{
 	{name: "chaos-majority", doc: "everything, and majorities lose power", faults: "io=0.05,torn=0.5,sync=0.005,crash=majority/6s,partition=flap,drop=0.05,dup=0.02"},
 	{name: "stress-chaos", doc: "everything at once, five times as long, five nodes", nodes: 5, ops: stressOps, pace: 150 * time.Second,
 		faults: "io=0.10,torn=0.5,sync=0.01,crash=any,partition=flap,drop=0.05,dup=0.02"},
+
+	{name: "rpc-basic", doc: "nodes call each other, no faults", service: RPC, faults: "none"},
+	{name: "rpc-loss", doc: "the same over a bad network", service: RPC, faults: "drop=0.10,dup=0.10,corrupt=0.02,delay=50ms"},
+	{name: "rpc-cut", doc: "links that come and go", service: RPC, faults: "partition=flap/3s,dup=0.05,delay=10ms"},
+	{name: "rpc-kill", doc: "processes die in the midst of calls", service: RPC, faults: "crash=any:kill/1s,dup=0.10,delay=500ms"},
+	{name: "rpc-chaos", doc: "all of that on five nodes", service: RPC, nodes: 5,
+		faults: "crash=any:kill/2s,partition=halves/4s,drop=0.05,dup=0.10,corrupt=0.02,delay=50ms"},
 }
 
 // List returns the suite, in the order in which it runs.
@@ -105,7 +113,7 @@ func List() []Scenario {
 			panic(fmt.Sprintf("scenarios: %s: %v", r.name, err))
 		}
 		s := Default()
-		s.Scenario, s.Faults = r.name, spec
+		s.Scenario, s.Service, s.Faults = r.name, r.service, spec
 		if r.nodes > 0 {
 			s.Nodes = r.nodes
 		}

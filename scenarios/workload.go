@@ -2,12 +2,9 @@ package scenarios
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/octopii-go/octopii/faults"
-	"github.com/octopii-go/octopii/raft"
-	"github.com/octopii-go/octopii/raft/kv"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/sim"
 )
@@ -20,9 +17,6 @@ const (
 
 // opsEndless is more operations than any run can do.
 const opsEndless = 1 << 62
-
-// valueSize is the length of the values that clients put, in bytes, at least.
-const valueSize = 32
 
 // client is one client of the workload. It has one operation under way at a time.
 type client struct {
@@ -40,10 +34,11 @@ type client struct {
 	retrying *faults.Site
 }
 
-// workload is the driver of a run: clients with overlapping keys. Timer
+// workload is the driver of a run: clients that ask the service. Timer
 // tokens are indices of clients.
 type workload struct {
 	w       *sim.World
+	service service
 	setup   Setup
 	clients []client
 	total   int // operations to do
@@ -52,16 +47,12 @@ type workload struct {
 	ops     Ops
 	nodes   []runtime.NodeID // that clients ask by themselves
 	all     int              // how many nodes there are to be referred to
-	keys    [][]byte
 }
 
-func newWorkload(s Setup) *workload {
-	l := &workload{setup: s, total: s.Ops, all: s.Nodes}
+func newWorkload(s Setup, sv service) *workload {
+	l := &workload{service: sv, setup: s, total: s.Ops, all: s.Nodes}
 	for i := range s.Nodes {
 		l.nodes = append(l.nodes, runtime.NodeID(i+1))
-	}
-	for i := range s.Keys {
-		l.keys = append(l.keys, strconv.AppendInt([]byte("k"), int64(i), 10))
 	}
 	return l
 }
@@ -134,41 +125,8 @@ func (l *workload) begin(c *client) bool {
 	c.seq++
 	c.busy = true
 	c.began = l.w.Now()
-	c.req = l.command(c)
+	c.req = l.service.command(c, l.nodes)
 	return true
-}
-
-// command draws a client's next command.
-func (l *workload) command(c *client) []byte {
-	cmd := kv.Command{Client: c.id, Seq: c.seq, Key: l.keys[c.choose.Below(uint64(len(l.keys)))]}
-	switch kind := c.choose.Below(100); {
-	case kind < 40:
-		cmd.Op = kv.Get
-	case kind < 85:
-		cmd.Op = kv.Put
-		cmd.Value = c.newValue()
-	case kind < 95:
-		cmd.Op = kv.CompareAndSwap
-		cmd.Value = c.newValue()
-		if cmd.ExpectAbsent = c.key == nil; !cmd.ExpectAbsent {
-			cmd.Key, cmd.Expect = c.key, c.found
-		}
-	default:
-		cmd.Op = kv.Delete
-	}
-	return cmd.Append(nil)
-}
-
-// newValue returns a value that nobody else writes, ever. It is valid until
-// the next call.
-func (c *client) newValue() []byte {
-	v := strconv.AppendUint(append(c.value[:0], 'c'), c.id, 10)
-	v = strconv.AppendUint(append(v, '-'), c.seq, 10)
-	for len(v) < valueSize {
-		v = append(v, '.')
-	}
-	c.value = v
-	return v
 }
 
 // call sends the operation under way to the node the client believes in.
@@ -187,7 +145,7 @@ func (l *workload) Reply(r *sim.CallResult) {
 	c := &l.clients[r.Client-1]
 	if r.Outcome != runtime.Refused {
 		if r.Outcome == runtime.Done {
-			c.learn(r.Resp)
+			l.service.learn(c, r.Resp)
 		}
 		l.end(c, r.Outcome)
 		return
@@ -199,22 +157,10 @@ func (l *workload) Reply(r *sim.CallResult) {
 // next returns whom to ask after a refusal: the leader it names, if it is not
 // the one that refused, else the next node.
 func (l *workload) next(c *client, resp []byte) runtime.NodeID {
-	refusal, err := raft.DecodeRefusal(resp)
-	if err == nil && refusal.Leader != c.ask && refusal.Leader >= 1 && int(refusal.Leader) <= l.all {
-		return refusal.Leader
+	if leader := l.service.hint(resp); leader != c.ask && leader >= 1 && int(leader) <= l.all {
+		return leader
 	}
 	return l.nodes[(slices.Index(l.nodes, c.ask)+1)%len(l.nodes)]
-}
-
-// learn keeps what a get found.
-func (c *client) learn(resp []byte) {
-	cmd, err := kv.DecodeCommand(c.req)
-	if err != nil || cmd.Op != kv.Get {
-		return
-	}
-	if r, err := kv.DecodeResponse(resp); err == nil && r.Status == kv.OK {
-		c.key, c.found = cmd.Key, slices.Clone(r.Value)
-	}
 }
 
 // end counts an operation and lets the client go on.

@@ -122,7 +122,7 @@ type RPCResult struct {
 }
 
 // RPCOutput is what an RPC obliges its driver to do. The slices belong to the RPC
-// and are valid until its next method call; what they point to is the driver's.
+// and are valid until the next Take; what they point to is the driver's.
 type RPCOutput struct {
 	Events []runtime.Event
 	Send   []Outgoing
@@ -157,6 +157,7 @@ type RPC struct {
 	served   int             // bytes of the requests being served
 	wake     runtime.Instant // nothing is due before
 	out      RPCOutput
+	spare    RPCOutput // handed out by the last Take
 }
 
 // rpcPeer is a peer in both roles.
@@ -215,10 +216,14 @@ func (r *RPC) Deadline() runtime.Instant { return r.wake }
 
 // Take returns what the driver must do now: all that came up since the last Take.
 func (r *RPC) Take() RPCOutput {
-	out := r.out
+	out, next := r.out, &r.spare
+	clear(next.Send)
+	clear(next.Serve)
+	clear(next.Results)
 	r.out = RPCOutput{
-		Events: out.Events[:0], Send: out.Send[:0], Serve: out.Serve[:0], Abandoned: out.Abandoned[:0], Results: out.Results[:0],
+		Events: next.Events[:0], Send: next.Send[:0], Serve: next.Serve[:0], Abandoned: next.Abandoned[:0], Results: next.Results[:0],
 	}
+	r.spare = out
 	return out
 }
 

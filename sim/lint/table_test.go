@@ -34,7 +34,7 @@ var table = []row{
 	{path: "raft/fsmtest", pure: true, imports: []string{"runtime", "raft"}, std: []string{"testing"}},
 	{
 		path: "oracle", pure: true,
-		imports:  []string{"runtime", "faults", "walrus", "raft", "raft/kv"},
+		imports:  []string{"runtime", "faults", "transport", "walrus", "raft", "raft/kv"},
 		external: []string{"github.com/anishathalye/porcupine"},
 	},
 

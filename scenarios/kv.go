@@ -1,0 +1,107 @@
+package scenarios
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/octopii-go/octopii/oracle"
+	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/raft/kv"
+	"github.com/octopii-go/octopii/runtime"
+)
+
+// segmentBytes keeps the log's files small, so that a run sees many of them
+// come and go.
+const segmentBytes = 32 << 10
+
+// cacheBytes makes old entries come from the disk, where faults are.
+const cacheBytes = 32 << 10
+
+// valueSize is the length of the values that clients put, in bytes, at least.
+const valueSize = 32
+
+// kvService is the replicated key-value store: the node that production runs, with
+// small limits.
+type kvService struct {
+	setup  Setup
+	voters []runtime.NodeID
+	keys   [][]byte
+}
+
+func newKV(s Setup) *kvService {
+	k := &kvService{setup: s}
+	for i := range s.Nodes {
+		k.voters = append(k.voters, runtime.NodeID(i+1))
+	}
+	for i := range s.Keys {
+		k.keys = append(k.keys, strconv.AppendInt([]byte("k"), int64(i), 10))
+	}
+	return k
+}
+
+func (k *kvService) node(runtime.NodeID) runtime.Node {
+	return raft.NewNode(raft.NodeConfig{
+		Core:          raft.CoreConfig{Voters: k.voters, CacheBytes: cacheBytes},
+		SegmentBytes:  segmentBytes,
+		SnapshotEvery: k.setup.SnapshotEvery,
+		SnapshotKeep:  k.setup.SnapshotEvery / 4,
+		Machine:       func() raft.StateMachine { return kv.NewMachine() },
+	})
+}
+
+func (k *kvService) judge(image oracle.Image) judge {
+	return oracle.New(oracle.Config{
+		Voters: k.voters, Image: image, Model: oracle.NewKV, PanicIsFailStop: k.setup.PanicIsFailStop,
+	})
+}
+
+func (k *kvService) command(c *client, _ []runtime.NodeID) []byte {
+	cmd := kv.Command{Client: c.id, Seq: c.seq, Key: k.keys[c.choose.Below(uint64(len(k.keys)))]}
+	switch kind := c.choose.Below(100); {
+	case kind < 40:
+		cmd.Op = kv.Get
+	case kind < 85:
+		cmd.Op = kv.Put
+		cmd.Value = c.newValue()
+	case kind < 95:
+		cmd.Op = kv.CompareAndSwap
+		cmd.Value = c.newValue()
+		if cmd.ExpectAbsent = c.key == nil; !cmd.ExpectAbsent {
+			cmd.Key, cmd.Expect = c.key, c.found
+		}
+	default:
+		cmd.Op = kv.Delete
+	}
+	return cmd.Append(nil)
+}
+
+// newValue returns a value that nobody else writes, ever. It is valid until
+// the next call.
+func (c *client) newValue() []byte {
+	v := strconv.AppendUint(append(c.value[:0], 'c'), c.id, 10)
+	v = strconv.AppendUint(append(v, '-'), c.seq, 10)
+	for len(v) < valueSize {
+		v = append(v, '.')
+	}
+	c.value = v
+	return v
+}
+
+// learn keeps what a get found.
+func (k *kvService) learn(c *client, resp []byte) {
+	cmd, err := kv.DecodeCommand(c.req)
+	if err != nil || cmd.Op != kv.Get {
+		return
+	}
+	if r, err := kv.DecodeResponse(resp); err == nil && r.Status == kv.OK {
+		c.key, c.found = cmd.Key, slices.Clone(r.Value)
+	}
+}
+
+func (k *kvService) hint(resp []byte) runtime.NodeID {
+	refusal, err := raft.DecodeRefusal(resp)
+	if err != nil {
+		return 0
+	}
+	return refusal.Leader
+}
