@@ -10,12 +10,13 @@ type Service uint8
 
 // The services.
 const (
-	KV  Service = iota // a key-value store, replicated by raft; judged by oracle.Suite
-	RPC                // nodes that call each other; judged by oracle.RPCSuite
+	KV   Service = iota // a key-value store, replicated by raft; judged by oracle.Suite
+	RPC                 // nodes that call each other; judged by oracle.RPCSuite
+	Ship                // nodes that fetch files from each other; judged by oracle.ShipSuite
 	serviceCount
 )
 
-var serviceNames = [serviceCount]string{KV: "kv", RPC: "rpc"}
+var serviceNames = [serviceCount]string{KV: "kv", RPC: "rpc", Ship: "ship"}
 
 // String returns the service's name in flags and seed files.
 func (s Service) String() string { return serviceNames[s] }
@@ -50,6 +51,8 @@ func newService(s Setup) service {
 	switch s.Service {
 	case RPC:
 		return &rpcService{setup: s}
+	case Ship:
+		return &shipService{setup: s}
 	}
 	return newKV(s)
 }

@@ -13,6 +13,9 @@ const (
 	stressOps    = 5000
 )
 
+// shipOps is how many fetches a run has, each of many chunks.
+const shipOps = 200
+
 // Scenario is a row of the suite: a setup to be run with many seeds.
 type Scenario struct {
 	Name  string
@@ -102,6 +105,15 @@ var rows = []row{
 	{name: "rpc-kill", doc: "processes die in the midst of calls", service: RPC, faults: "crash=any:kill/1s,dup=0.10,delay=500ms"},
 	{name: "rpc-chaos", doc: "all of that on five nodes", service: RPC, nodes: 5,
 		faults: "crash=any:kill/2s,partition=halves/4s,drop=0.05,dup=0.10,corrupt=0.02,delay=50ms"},
+
+	{name: "ship-basic", doc: "nodes fetch files from each other, no faults", service: Ship, ops: shipOps, faults: "none"},
+	{name: "ship-loss", doc: "the same over a bad network", service: Ship, ops: shipOps, faults: "drop=0.05,dup=0.05,corrupt=0.02,delay=20ms"},
+	{name: "ship-cut", doc: "links that come and go", service: Ship, ops: shipOps, faults: "partition=flap/2s,drop=0.02"},
+	{name: "ship-io", doc: "the disk fails calls and syncs", service: Ship, ops: shipOps, faults: "io=0.10,sync=0.05"},
+	{name: "ship-kill", doc: "processes die in the midst of it", service: Ship, ops: shipOps, faults: "crash=any:kill/1s,sync=0.02"},
+	{name: "ship-crash", doc: "machines lose power in the midst of it", service: Ship, ops: shipOps, faults: "torn=0.5,crash=any/1500ms"},
+	{name: "ship-chaos", doc: "all of that on five nodes", service: Ship, ops: shipOps, nodes: 5,
+		faults: "io=0.05,torn=0.5,sync=0.02,crash=any/3s,partition=flap/4s,drop=0.05,dup=0.02,corrupt=0.01,delay=2ms"},
 }
 
 // List returns the suite, in the order in which it runs.

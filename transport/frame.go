@@ -1,33 +1,3 @@
-// Package transport turns frames into bytes and back.
-//
-// A frame is what one node sends another in one piece: a kind, which says how to
-// read it, and a payload. The network may lose, repeat, reorder and damage
-// frames. The codec's promise is that a damaged one is refused: [Decode]
-// returns exactly what was sealed, or an error.
-//
-// The layout, numbers little endian:
-//
-//	 0        1        2        3        4          8          12
-//	+--------+--------+--------+--------+----------+----------+--------------+
-//	| magic  | version| kind   | zero   | length   | checksum | payload      |
-//	| u8     | u8     | u8     | u8     | u32      | u32      | length bytes |
-//	+--------+--------+--------+--------+----------+----------+--------------+
-//
-// The fields:
-//   - magic is [Magic], so that the bytes of another protocol are told apart
-//     from damage and from another version;
-//   - version is [Version]: a receiver refuses every version but its own;
-//   - kind is the user's; it says how to read the payload;
-//   - zero aligns length, and must be zero;
-//   - length counts the payload only, at most [MaxPayload];
-//   - checksum is CRC-32C over the 8 bytes before it and the payload. It
-//     detects every single changed byte, and every change confined to 4 adjacent bytes
-//     of the payload; of larger damage, one case in four billion slips through.
-//
-// The checksum guards against accidents. Against an adversary the connection
-// underneath must be authenticated.
-//
-// The package is pure: it imports nothing that knows a socket, a clock or a thread.
 package transport
 
 import (

@@ -1,0 +1,200 @@
+package transport
+
+import (
+	"slices"
+	"time"
+
+	"github.com/octopii-go/octopii/runtime"
+)
+
+// How a fetch treats its sources.
+const (
+	windowFirst = 2                      // chunks asked of a source at once, in the beginning,
+	windowMost  = 256                    // and at most
+	answerMin   = 200 * time.Millisecond // a source is waited for at least as long,
+	answerMax   = 5 * time.Second        // and at most
+	restUnknown = time.Second            // before a source that did not know the object is asked again
+	restBusy    = 50 * time.Millisecond
+	restDamaged = 5 * time.Second
+)
+
+// ask is something asked of a source.
+type ask struct {
+	source   int    // index into fetch.sources
+	index    uint32 // of the chunk, or indexManifest
+	at       runtime.Instant
+	deadline runtime.Instant
+}
+
+// shipPeer is a source, as a fetch sees it.
+type shipPeer struct {
+	id     runtime.NodeID
+	asked  int             // asks under way
+	window int             // how many there may be: one more with each answer, half with each silence
+	trip   time.Duration   // from ask to answer, smoothed
+	silent int             // asks without an answer since the last one
+	rest   runtime.Instant // not to be asked before
+}
+
+// patience returns how long the source is waited for.
+func (p *shipPeer) patience() time.Duration {
+	return min(max(answerMin, 4*p.trip)<<min(p.silent, 5), answerMax)
+}
+
+// answered notes an answer, after that time.
+func (p *shipPeer) answered(trip time.Duration) {
+	if p.trip == 0 {
+		p.trip = trip
+	}
+	p.trip += (trip - p.trip) / 4
+	p.silent = 0
+	p.window = min(p.window+1, windowMost)
+}
+
+// peer returns a source, nil if the node is none.
+func (f *fetch) peer(id runtime.NodeID) *shipPeer {
+	i := slices.IndexFunc(f.sources, func(p shipPeer) bool { return p.id == id })
+	if i < 0 {
+		return nil
+	}
+	return &f.sources[i]
+}
+
+// askMore asks for what is missing, as far as the windows and the rate allow.
+func (s *Shipper) askMore(now runtime.Instant, f *fetch) {
+	if f.phase != fetchAsking && f.phase != fetchReceiving {
+		return
+	}
+	for {
+		index, wanted := f.want(s.cfg.Window)
+		if !wanted {
+			break
+		}
+		source := f.pick(now)
+		if source < 0 {
+			for i := range f.sources {
+				if p := &f.sources[i]; p.asked < p.window {
+					s.due(p.rest)
+				}
+			}
+			break
+		}
+		if index != indexManifest && !f.pace.take(now, f.manifest.length(int(index))) {
+			s.due(f.pace.next)
+			break
+		}
+		s.ask(now, f, source, index)
+	}
+	s.due(f.fedAt.Add(s.cfg.Patience))
+}
+
+// want returns what to ask for next, if anything.
+func (f *fetch) want(window int) (uint32, bool) {
+	if f.phase == fetchAsking {
+		return indexManifest, len(f.asks) == 0
+	}
+	if len(f.asks)+len(f.pieces)+f.writing >= window {
+		return 0, false
+	}
+	for f.cursor < len(f.state) && f.state[f.cursor] != chunkMissing {
+		f.cursor++
+	}
+	return uint32(f.cursor), f.cursor < len(f.state)
+}
+
+// pick returns the source to be asked next, -1 if all have enough to do.
+func (f *fetch) pick(now runtime.Instant) int {
+	for i := range f.sources {
+		at := (f.turn + i) % len(f.sources)
+		if p := &f.sources[at]; p.asked < p.window && p.rest <= now {
+			f.turn = at + 1
+			return at
+		}
+	}
+	return -1
+}
+
+// ask asks a source for a chunk or for the manifest.
+func (s *Shipper) ask(now runtime.Instant, f *fetch, source int, index uint32) {
+	p := &f.sources[source]
+	p.asked++
+	a := ask{source: source, index: index, at: now, deadline: now.Add(p.patience())}
+	f.asks = append(f.asks, a)
+	s.due(a.deadline)
+	kind := uint8(kindAsk)
+	if index != indexManifest {
+		kind = kindGet
+		f.state[index] = chunkAsked
+	}
+	s.send(p.id, &shipMessage{kind: kind, digest: f.order.Digest, index: index})
+}
+
+// drop forgets the i-th ask. What it asked for is missing again.
+func (f *fetch) drop(i int) *shipPeer {
+	a := f.asks[i]
+	f.asks = slices.Delete(f.asks, i, i+1)
+	p := &f.sources[a.source]
+	p.asked--
+	if a.index != indexManifest && f.state[a.index] == chunkAsked {
+		f.miss(int(a.index))
+	}
+	return p
+}
+
+// answer notes that a node has sent what it may have been asked for.
+func (f *fetch) answer(now runtime.Instant, from runtime.NodeID, index uint32) {
+	for i := 0; i < len(f.asks); {
+		a := f.asks[i]
+		if a.index != index {
+			i++
+			continue
+		}
+		if p := f.drop(i); p.id == from {
+			p.answered(now.Sub(a.at))
+		}
+	}
+}
+
+// expireAsks gives up what was asked for too long ago. It will be asked for again, of
+// the next source.
+func (s *Shipper) expireAsks(now runtime.Instant, f *fetch) {
+	for i := 0; i < len(f.asks); {
+		if f.asks[i].deadline > now {
+			s.due(f.asks[i].deadline)
+			i++
+			continue
+		}
+		p := f.drop(i)
+		p.silent++
+		p.window = max(p.window/2, 1)
+	}
+}
+
+// denied takes the word of a source that it will not send something.
+func (s *Shipper) denied(now runtime.Instant, f *fetch, from runtime.NodeID, m *shipMessage) {
+	rest := restUnknown
+	switch m.extra {
+	case noneBusy:
+		rest = restBusy
+	case noneDamaged:
+		rest = restDamaged
+	}
+	s.give(now, f, from, m.index, rest)
+}
+
+// disappointed lets a source rest that has sent something wrong.
+func (s *Shipper) disappointed(now runtime.Instant, f *fetch, from runtime.NodeID, index uint32) {
+	s.give(now, f, from, index, restDamaged)
+}
+
+// give lets a source rest, if it was asked for that.
+func (s *Shipper) give(now runtime.Instant, f *fetch, from runtime.NodeID, index uint32, rest time.Duration) {
+	i := slices.IndexFunc(f.asks, func(a ask) bool { return a.index == index && f.sources[a.source].id == from })
+	if i < 0 {
+		return
+	}
+	p := f.drop(i)
+	p.window = max(p.window/2, 1)
+	p.rest = max(p.rest, now.Add(rest))
+	s.due(p.rest)
+}

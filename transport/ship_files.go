@@ -1,0 +1,270 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/octopii-go/octopii/runtime"
+)
+
+// attemptsMax is how often a file call is made in all before its error counts.
+const attemptsMax = 8
+
+// attempt is the one place where file calls are made again. It serves calls that promise
+// nothing about durability; a sync has one attempt.
+func attempt(call func() error) error {
+	var err error
+	for range attemptsMax {
+		if err = call(); err == nil || definite(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// definite reports whether an error is an answer rather than a failure.
+func definite(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrInvalid) ||
+		errors.Is(err, runtime.ErrNoSpace) || errors.Is(err, io.EOF)
+}
+
+func openFile(files runtime.FS, name string) (f runtime.File, err error) {
+	err = attempt(func() error { f, err = files.Open(name); return err })
+	return f, err
+}
+
+// readAt fills p from a file.
+func readAt(f runtime.File, p []byte, off int64) error {
+	return attempt(func() error {
+		n, err := f.ReadAt(p, off)
+		if n == len(p) {
+			return nil
+		}
+		return err
+	})
+}
+
+// readChunk reads a chunk of a file into p, and reports whether it is that.
+func readChunk(f runtime.File, m *manifest, index int, p []byte) bool {
+	return readAt(f, p, m.offset(index)) == nil && m.holds(index, p)
+}
+
+// partSuffix ends the names of files that are not complete.
+const partSuffix = ".part"
+
+// IsPart reports whether a name is that of an incomplete file, left by a fetch that
+// has not come to its end. It is for whoever clears up: the fetch, made again,
+// goes on from there.
+func IsPart(name string) bool { return strings.HasSuffix(name, partSuffix) }
+
+// partName returns where the chunks of an object are kept until it is complete.
+func partName(final string, d Digest) string { return final + "." + d.String() + partSuffix }
+
+// scanBatch is how many chunks a job reads, so that the lane is not held up for long.
+const scanBatch = 64
+
+// scanJob prepares the part file, and finds out which chunks are on disk: in the part, from
+// before a cut or a restart, or in a file that already has the final name.
+//
+// What it finds is written anew, into the part. The bytes are known to be right, but not
+// that they are durable: a sync of an earlier life may have failed and marked them clean, so that
+// the next one would not write them.
+type scanJob struct {
+	manifest    *manifest
+	final, part string
+	from        int   // first chunk of this job
+	next        int   // out: first chunk of the next job; the number of chunks: there is none
+	found       []int // out: chunks that are in the part now
+}
+
+func (j *scanJob) execute(files runtime.FS) error {
+	j.next, j.found = len(j.manifest.hashes), nil
+	part, created, err := j.open(files)
+	if err != nil {
+		return fmt.Errorf("transport: prepare %s: %w", j.part, err)
+	}
+	defer part.Close()
+	if j.from == 0 {
+		if err := attempt(func() error { return part.Allocate(0, j.manifest.size, false) }); err != nil {
+			if created {
+				_ = files.Remove(j.part) // nothing is in it
+			}
+			return fmt.Errorf("transport: prepare %s for %d bytes: %w", j.part, j.manifest.size, err)
+		}
+	}
+	final, err := openFile(files, j.final)
+	if err == nil {
+		defer final.Close()
+	} else if created && errors.Is(err, fs.ErrNotExist) {
+		return nil // there is nothing to find
+	} else {
+		final = nil // a folder, or cannot be read
+	}
+	return j.scan(part, final)
+}
+
+// open opens the part, or makes it.
+func (j *scanJob) open(files runtime.FS) (part runtime.File, created bool, err error) {
+	part, err = openFile(files, j.part)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = attempt(func() error { part, err = files.Create(j.part); return err })
+		return part, err == nil, err
+	}
+	return part, false, err
+}
+
+func (j *scanJob) scan(part, final runtime.File) error {
+	m := j.manifest
+	j.next = min(j.from+scanBatch, len(m.hashes))
+	buf := make([]byte, min(int64(m.chunk), m.size))
+	for i := j.from; i < j.next; i++ {
+		p := buf[:m.length(i)]
+		if !readChunk(part, m, i, p) && (final == nil || !readChunk(final, m, i, p)) {
+			continue
+		}
+		if err := attempt(func() error { _, err := part.WriteAt(p, m.offset(i)); return err }); err != nil {
+			return fmt.Errorf("transport: chunk %d of %s: %w", i, j.part, err)
+		}
+		j.found = append(j.found, i)
+	}
+	return nil
+}
+
+// piece is a verified chunk on its way to the disk.
+type piece struct {
+	index int
+	data  []byte
+}
+
+// writeJob writes chunks to the part.
+type writeJob struct {
+	manifest *manifest
+	part     string
+	pieces   []piece
+}
+
+func (j *writeJob) execute(files runtime.FS) error {
+	f, err := openFile(files, j.part)
+	if err != nil {
+		return fmt.Errorf("transport: write %s: %w", j.part, err)
+	}
+	defer f.Close()
+	for _, p := range j.pieces {
+		if err := attempt(func() error { _, err := f.WriteAt(p.data, j.manifest.offset(p.index)); return err }); err != nil {
+			return fmt.Errorf("transport: chunk %d of %s: %w", p.index, j.part, err)
+		}
+	}
+	return nil
+}
+
+// publishJob makes a complete part durable and gives it the final name. The order is
+// what a loss of power cannot get around: bytes, name, folder. After an error it
+// is unknown whether the file has the final name, or will have it after a
+// loss of power; if it has, its bytes are right.
+type publishJob struct {
+	final, part string
+}
+
+func (j *publishJob) execute(files runtime.FS) error {
+	f, err := openFile(files, j.part)
+	if err != nil {
+		return fmt.Errorf("transport: publish %s: %w", j.final, err)
+	}
+	err = f.Sync()
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("transport: sync %s: %w", j.part, err)
+	}
+	if err := j.rename(files); err != nil {
+		return fmt.Errorf("transport: publish %s: %w", j.final, err)
+	}
+	if err := files.SyncDir(path.Dir(j.final)); err != nil {
+		return fmt.Errorf("transport: sync folder of %s: %w", j.final, err)
+	}
+	return nil
+}
+
+// rename gives the part its final name. An attempt that failed may have taken
+// effect all the same: then the part is gone at the next.
+func (j *publishJob) rename(files runtime.FS) error {
+	again := false
+	return attempt(func() error {
+		err := files.Rename(j.part, j.final)
+		if again && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		again = true
+		return err
+	})
+}
+
+// hashJob computes a part of the manifest of a file.
+type hashJob struct {
+	path     string
+	least    int
+	sizeMax  int64
+	manifest *manifest // the size and chunk size are set by the first job
+}
+
+func (j *hashJob) execute(files runtime.FS) error {
+	f, err := openFile(files, j.path)
+	if err != nil {
+		return fmt.Errorf("transport: offer %s: %w", j.path, err)
+	}
+	defer f.Close()
+	m := j.manifest
+	if m.chunk == 0 {
+		if err := attempt(func() error { m.size, err = f.Size(); return err }); err != nil {
+			return fmt.Errorf("transport: offer %s: %w", j.path, err)
+		}
+		if m.size > j.sizeMax {
+			return fmt.Errorf("transport: offer %s: %w: %d bytes, limit %d", j.path, ErrTooLarge, m.size, j.sizeMax)
+		}
+		m.chunk = chunkSize(m.size, j.least)
+	}
+	buf := make([]byte, min(int64(m.chunk), m.size))
+	for range scanBatch {
+		i := len(m.hashes)
+		if int64(i) == chunksOf(m.size, m.chunk) {
+			return nil
+		}
+		p := buf[:m.length(i)]
+		if err := readAt(f, p, m.offset(i)); err != nil {
+			return fmt.Errorf("transport: offer %s: chunk %d: %w", j.path, i, err)
+		}
+		m.hashes = append(m.hashes, hashChunk(i, p))
+	}
+	return nil
+}
+
+// readJob reads a chunk for a peer, into the frame that carries it.
+type readJob struct {
+	offer *offer
+	index int
+	frame []byte // out: not sealed yet
+	right bool   // out: the bytes are what they were when the file was offered
+}
+
+func (j *readJob) execute(files runtime.FS) error {
+	f, err := openFile(files, j.offer.path)
+	if err != nil {
+		return fmt.Errorf("transport: read %s: %w", j.offer.path, err)
+	}
+	defer f.Close()
+	head := shipMessage{kind: kindChunk, digest: j.offer.digest, index: uint32(j.index)}
+	n := j.offer.manifest.length(j.index)
+	j.frame = head.header(make([]byte, 0, HeaderSize+shipHeader+n))
+	j.frame = j.frame[:len(j.frame)+n]
+	p := j.frame[len(j.frame)-n:]
+	if err := readAt(f, p, j.offer.manifest.offset(j.index)); err != nil {
+		return fmt.Errorf("transport: read %s: chunk %d: %w", j.offer.path, j.index, err)
+	}
+	j.right = j.offer.manifest.holds(j.index, p)
+	return nil
+}

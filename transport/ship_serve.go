@@ -1,0 +1,200 @@
+package transport
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/octopii-go/octopii/runtime"
+)
+
+// OfferID names an offer of a file until its digest is known. It is never used twice in a boot.
+type OfferID uint64
+
+// Offered says that a file has been read and is offered from now on, or why not.
+type Offered struct {
+	ID     OfferID
+	Path   string
+	Digest Digest
+	Err    error // matches ErrTooLarge, or is of the file
+}
+
+// offer is an object that peers may fetch.
+type offer struct {
+	digest   Digest
+	manifest manifest
+	path     string
+	data     []byte // if path is empty
+}
+
+// get is a chunk that a peer has asked for.
+type get struct {
+	to    runtime.NodeID
+	offer *offer
+	index int
+}
+
+// shipSource is the part of a Shipper that offers objects.
+type shipSource struct {
+	offers  []*offer // by digest, one for each
+	hashing int      // files being read, to be offered
+	queue   []get    // oldest first
+	reading []get    // under way
+	pace    pace
+}
+
+func compareDigests(a, b Digest) int {
+	return cmp.Or(cmp.Compare(a.Hash, b.Hash), cmp.Compare(a.Size, b.Size))
+}
+
+func (s *shipSource) search(d Digest) (int, bool) {
+	return slices.BinarySearchFunc(s.offers, d, func(o *offer, d Digest) int { return compareDigests(o.digest, d) })
+}
+
+// full reports whether no more can be offered.
+func (s *Shipper) full() bool { return len(s.source.offers)+s.source.hashing >= s.cfg.OffersMax }
+
+// OfferBytes offers bytes in memory, which must not be changed until they are
+// withdrawn. Errors match ErrTooLarge and ErrBusy.
+func (s *Shipper) OfferBytes(data []byte) (Digest, error) {
+	if int64(len(data)) > s.cfg.SizeMax {
+		return Digest{}, fmt.Errorf("%w: %d bytes offered, limit %d", ErrTooLarge, len(data), s.cfg.SizeMax)
+	}
+	if s.full() {
+		return Digest{}, ErrBusy
+	}
+	o := &offer{manifest: manifestOf(data, s.cfg.ChunkBytes), data: data}
+	s.put(o)
+	return o.digest, nil
+}
+
+// OfferFile begins to read a file, to offer it. The file must not change until it is
+// withdrawn: of one that did, chunks are not sent. The end is an Offered. The
+// error matches ErrBusy.
+func (s *Shipper) OfferFile(path string) (OfferID, error) {
+	if s.full() {
+		return 0, ErrBusy
+	}
+	s.lastID++
+	s.source.hashing++
+	s.hash(OfferID(s.lastID), &hashJob{path: path, least: s.cfg.ChunkBytes, sizeMax: s.cfg.SizeMax, manifest: &manifest{}})
+	return OfferID(s.lastID), nil
+}
+
+// hash computes the next part of a manifest.
+func (s *Shipper) hash(id OfferID, j *hashJob) {
+	s.submit(s.cfg.ReadLane, j.execute, func(_ runtime.Instant, err error) {
+		m := j.manifest
+		if err == nil && int64(len(m.hashes)) < chunksOf(m.size, m.chunk) {
+			s.hash(id, j)
+			return
+		}
+		s.source.hashing--
+		ended := Offered{ID: id, Path: j.path, Err: err}
+		if err == nil {
+			o := &offer{manifest: *m, path: j.path}
+			s.put(o)
+			ended.Digest = o.digest
+		}
+		s.out.Offered = append(s.out.Offered, ended)
+	})
+}
+
+// put adds an offer; of two with the same digest, the later stays.
+func (s *Shipper) put(o *offer) {
+	o.digest = o.manifest.digest()
+	i, found := s.source.search(o.digest)
+	if found {
+		s.source.offers[i] = o
+	} else {
+		s.source.offers = slices.Insert(s.source.offers, i, o)
+	}
+}
+
+// Withdraw ends an offer. It returns false if there is none.
+func (s *Shipper) Withdraw(d Digest) bool {
+	i, found := s.source.search(d)
+	if !found {
+		return false
+	}
+	s.source.offers = slices.Delete(s.source.offers, i, i+1)
+	s.source.queue = slices.DeleteFunc(s.source.queue, func(g get) bool { return g.offer.digest == d })
+	return true
+}
+
+// askedManifest answers a peer that wants to know an object.
+func (s *Shipper) askedManifest(from runtime.NodeID, m *shipMessage) {
+	i, found := s.source.search(m.digest)
+	if !found {
+		s.deny(from, m.digest, m.index, noneUnknown)
+		return
+	}
+	reply := manifestMessage(m.digest, &s.source.offers[i].manifest)
+	s.send(from, &reply)
+}
+
+// deny tells a peer that it will not get something.
+func (s *Shipper) deny(to runtime.NodeID, d Digest, index uint32, why uint32) {
+	s.send(to, &shipMessage{kind: kindNone, digest: d, index: index, extra: why})
+}
+
+// askedChunk queues a chunk for a peer. What is queued already is not queued again.
+func (s *Shipper) askedChunk(now runtime.Instant, from runtime.NodeID, m *shipMessage) {
+	q := &s.source
+	i, found := q.search(m.digest)
+	if !found || int(m.index) >= len(q.offers[i].manifest.hashes) {
+		s.deny(from, m.digest, m.index, noneUnknown)
+		return
+	}
+	g := get{to: from, offer: q.offers[i], index: int(m.index)}
+	switch {
+	case slices.Contains(q.queue, g) || slices.Contains(q.reading, g):
+	case len(q.queue) >= s.cfg.QueueMax:
+		s.deny(from, m.digest, m.index, noneBusy)
+	default:
+		q.queue = append(q.queue, g)
+		s.pumpSource(now)
+	}
+}
+
+// pumpSource reads and sends what is queued, as far as the limits allow.
+func (s *Shipper) pumpSource(now runtime.Instant) {
+	q := &s.source
+	for len(q.queue) > 0 && len(q.reading) < s.cfg.ReadsMax {
+		g := q.queue[0]
+		if !q.pace.take(now, g.offer.manifest.length(g.index)) {
+			s.due(q.pace.next)
+			return
+		}
+		q.queue = slices.Delete(q.queue, 0, 1)
+		if g.offer.path == "" {
+			from := g.offer.manifest.offset(g.index)
+			to := from + int64(g.offer.manifest.length(g.index))
+			s.send(g.to, &shipMessage{kind: kindChunk, digest: g.offer.digest, index: uint32(g.index), body: g.offer.data[from:to]})
+			continue
+		}
+		q.reading = append(q.reading, g)
+		j := &readJob{offer: g.offer, index: g.index}
+		s.submit(s.cfg.ReadLane, j.execute, func(now runtime.Instant, err error) { s.read(now, g, j, err) })
+	}
+}
+
+// read sends a chunk that has been read.
+func (s *Shipper) read(now runtime.Instant, g get, j *readJob, err error) {
+	q := &s.source
+	i := slices.Index(q.reading, g)
+	q.reading = slices.Delete(q.reading, i, i+1)
+	switch {
+	case err != nil:
+		s.deny(g.to, g.offer.digest, uint32(g.index), noneBusy) // it may go better the next time
+	case !j.right:
+		s.event(OfferDamaged, uint64(g.to), uint64(g.index), g.offer.digest.Hash, 0)
+		s.deny(g.to, g.offer.digest, uint32(g.index), noneDamaged)
+	default:
+		if err := Seal(j.frame); err != nil {
+			panic(fmt.Sprintf("transport: chunk of %d bytes: %v", len(j.frame), err))
+		}
+		s.out.Send = append(s.out.Send, Outgoing{To: g.to, Frame: j.frame})
+	}
+	s.pumpSource(now)
+}
