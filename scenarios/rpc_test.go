@@ -10,7 +10,7 @@ func TestRPCSeeds(t *testing.T) {
 		if sc.Setup.Service != RPC {
 			continue
 		}
-		for seed := range uint64(10) {
+		for seed := range uint64(5) {
 			s := sc.Setup
 			s.Seed, s.Ops, s.Pace = seed, 500, 15*time.Second
 			if res := mustRun(s); res.Verdict != Pass || res.Ops.Done < 250 {
