@@ -80,23 +80,35 @@ func Seal(frame []byte) error {
 // does not panic. It fails with ErrVersion, ErrTruncated, ErrTooLarge or ErrChecksum;
 // which of them a damaged frame gets depends on where the damage lies.
 func Decode(frame []byte) (kind uint8, payload []byte, err error) {
-	if len(frame) < HeaderSize {
-		return 0, nil, ErrTruncated
+	size, err := Size(frame)
+	if err != nil {
+		return 0, nil, err
 	}
-	if frame[magicAt] != Magic || frame[versionAt] != Version || frame[zeroAt] != 0 {
-		return 0, nil, ErrVersion
-	}
-	length := binary.LittleEndian.Uint32(frame[lengthAt:])
-	if length > MaxPayload {
-		return 0, nil, ErrTooLarge
-	}
-	if int(length) != len(frame)-HeaderSize {
+	if size != len(frame) {
 		return 0, nil, ErrTruncated
 	}
 	if binary.LittleEndian.Uint32(frame[checksumAt:]) != checksum(frame) {
 		return 0, nil, ErrChecksum
 	}
 	return frame[kindAt], frame[HeaderSize:], nil
+}
+
+// Size returns how many bytes the frame has that begins with header, header
+// included, as one must know who reads frames from a stream: the first HeaderSize bytes
+// suffice, and what follows them is not looked at. The size is within MaxFrame, so that it
+// may be allocated. It fails as Decode does, but says nothing of the checksum.
+func Size(header []byte) (int, error) {
+	if len(header) < HeaderSize {
+		return 0, ErrTruncated
+	}
+	if header[magicAt] != Magic || header[versionAt] != Version || header[zeroAt] != 0 {
+		return 0, ErrVersion
+	}
+	length := binary.LittleEndian.Uint32(header[lengthAt:])
+	if length > MaxPayload {
+		return 0, ErrTooLarge
+	}
+	return HeaderSize + int(length), nil
 }
 
 // checksum covers everything but itself.

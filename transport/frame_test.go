@@ -119,6 +119,27 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestSizeFromTheHeader reads no more than a header, as one does from a stream.
+func TestSizeFromTheHeader(t *testing.T) {
+	for _, payload := range []int{0, 1, transport.MaxPayload} {
+		frame := seal(t, 1, make([]byte, payload))
+		if size, err := transport.Size(frame[:transport.HeaderSize]); size != len(frame) || err != nil {
+			t.Errorf("payload of %d: size %d, %v", payload, size, err)
+		}
+	}
+	large := seal(t, 1, nil)
+	large[7] = 0xff
+	for want, header := range map[error][]byte{
+		transport.ErrTruncated: large[:transport.HeaderSize-1],
+		transport.ErrVersion:   make([]byte, transport.HeaderSize),
+		transport.ErrTooLarge:  large,
+	} {
+		if size, err := transport.Size(header); size != 0 || !errors.Is(err, want) {
+			t.Errorf("%x: size %d, %v, want %v", header, size, err, want)
+		}
+	}
+}
+
 func TestSealLimits(t *testing.T) {
 	frame := append(transport.AppendHeader(nil, 1), make([]byte, transport.MaxPayload+1)...)
 	if err := transport.Seal(frame); !errors.Is(err, transport.ErrTooLarge) {

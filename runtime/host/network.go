@@ -5,25 +5,17 @@ import (
 	"sync"
 
 	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/transport"
 )
 
-// Receiver takes a frame that has arrived. It may be called from any
-// goroutine, does not block, and owns the frame.
-type Receiver func(from runtime.NodeID, ch runtime.Channel, frame []byte)
+// Receiver takes a frame that has arrived: see transport.Receiver.
+type Receiver = transport.Receiver
 
-// Joiner connects a node to its peers: from here on frames for it go to receive.
-type Joiner func(receive Receiver) (Link, error)
+// Joiner connects a node to its peers: see transport.Joiner.
+type Joiner = transport.Joiner
 
-// Link is a node's connection to its peers. Promises of an implementer:
-//   - Route and Send are called on the node's loop, and must not block.
-//   - Send owns the frame. It may lose, delay, repeat and reorder it; to an id
-//     without a route, it loses it.
-//   - Close returns when nothing more is received. No method is called after it.
-type Link interface {
-	Route(id runtime.NodeID, addr string)
-	Send(to runtime.NodeID, ch runtime.Channel, frame []byte)
-	Close() error
-}
+// Link is a node's connection to its peers: see transport.Link.
+type Link = transport.Link
 
 // nowhere is the link of a node without peers.
 type nowhere struct{}
