@@ -5,7 +5,22 @@ import (
 
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/runtime/host"
+	"github.com/octopii-go/octopii/transport"
+	"github.com/octopii-go/octopii/transport/linktest"
 )
+
+func TestLoopbackIsALink(t *testing.T) {
+	linktest.Run(t, func(t *testing.T) linktest.Network {
+		var net host.Loopback
+		return linktest.Network{Join: func(id runtime.NodeID, receive transport.Receiver) (transport.Link, string) {
+			link, err := net.Join(id)(receive)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return link, "here"
+		}}
+	})
+}
 
 // TestPingPong sends a frame to and fro between two nodes.
 func TestPingPong(t *testing.T) {

@@ -45,6 +45,7 @@ var table = []row{
 	// Production.
 	{path: "runtime/host", imports: []string{"runtime", "runtime/coro", "transport"}},
 	{path: "walrus/group", imports: []string{"runtime", "walrus"}},
+	{path: "transport/linktest", imports: []string{"runtime", "transport"}},
 	{path: "transport/quic", imports: []string{"runtime", "transport"}, external: []string{"github.com/quic-go/quic-go"}},
 	{path: "cmd/walrus", imports: []string{"runtime", "walrus", "walrus/group", "runtime/host"}},
 	{
