@@ -1,0 +1,55 @@
+// Package quic moves frames between nodes over QUIC, encrypted, each side proven to the other.
+//
+// An [Endpoint] is a node's place in the network, on one UDP socket. Its Join is a
+// [transport.Joiner]: handed to a host, it connects a node with its peers.
+//
+// # Who may connect
+//
+// Whoever has a certificate of the cluster's own authority that names him, and nobody else:
+// see [Authority] for how to make them, [Identity] for what they say. Both
+// sides show one, over TLS 1.3. An endpoint dials a node by its id, and refuses whoever
+// answers with the certificate of another. Credentials are asked for at each handshake, so
+// they can be replaced while the endpoint runs; a connection ends when
+// the certificate with which it was made expires. A frame's sender is the node
+// that the certificate of its connection names.
+//
+// # Connections
+//
+// A node dials each peer it has frames for, and sends by that connection; it receives by the one that
+// the peer dials. So a pair has at most two, one for each direction. What travels on one:
+//   - on its one bidirectional stream, a hello of the dialer and a welcome of the other;
+//   - on a unidirectional stream of the dialer for each channel, the channel's number in
+//     one byte, and then frames, one behind the other.
+//
+// Hello and welcome are frames of package transport, of kinds 1 and 2. The payload, numbers little endian:
+//
+//	 0         2        10       18            26           34
+//	+---------+--------+--------+-------------+------------+---------+
+//	| version | from   | to     | incarnation | connection | cluster |
+//	| u16     | u64    | u64    | u64         | u64        | bytes   |
+//	+---------+--------+--------+-------------+------------+---------+
+//
+// The fields:
+//   - version is 1. The other fields may differ in other versions, this one does not;
+//   - from and to are the ids of who speaks, and of whom it speaks to; the certificates must agree;
+//   - incarnation grows with each boot of from; connection with each connection it dials
+//     in that boot, and is zero in a welcome. Together they are the epoch of a connection;
+//   - cluster is the cluster's name.
+//
+// A node receives from one connection of a peer at a time. A newer one ends the one before,
+// and from then on no frame of that is delivered; one that is older than the current is refused.
+// Each side that refuses says why, in the code and the text with which it closes
+// the connection, so that both have the same [HandshakeError].
+//
+// # Frames
+//
+// Delivery is best effort, as [transport.Link] has it: frames wait in a bounded queue for each peer and
+// channel, and are dropped when it is full, when an attempt to connect fails, and when a
+// connection breaks. On one channel of one connection they arrive in order. Channels do not wait for each
+// other: each has a stream and a window of its own, a lost packet stops only the streams whose bytes
+// it had, and where they compete for the line, control goes before requests, and both before bulk.
+// Frames are not looked into: their checksum is the receiving node's to verify.
+//
+// This package is the only one that knows quic-go. It knows threads, sockets and clocks; no pure
+// package may import it.
+package quic

@@ -1,0 +1,211 @@
+package quic
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/transport"
+)
+
+// TestOrigin checks which connection of a peer may deliver.
+func TestOrigin(t *testing.T) {
+	const grace = 5 * time.Second
+	now := time.Unix(1000, 0)
+	got := 0
+	e := &Endpoint{receive: func(runtime.NodeID, runtime.Channel, []byte) { got++ }}
+	var o origin
+	at := func(incarnation, connection uint64) *inbound {
+		return &inbound{e: e, peer: &peer{id: 2}, stamp: stamp{incarnation, connection}}
+	}
+	enter := func(in *inbound, replaces *inbound, want error) {
+		t.Helper()
+		if old, err := o.enter(in, now, grace); old != replaces || !errors.Is(err, want) {
+			t.Errorf("%v: replaces %v, %v", in.stamp, old, err)
+		}
+	}
+	first, second, third := at(7, 1), at(7, 2), at(8, 1)
+	enter(first, nil, nil)
+	enter(second, first, nil)
+	if o.deliver(first, 0, nil) || !o.deliver(second, 0, nil) || got != 1 {
+		t.Errorf("%d delivered", got)
+	}
+	o.leave(first, now) // which changes nothing
+	enter(first, nil, ErrStale)
+	enter(third, second, nil)
+	enter(at(7, 3), nil, ErrStale)
+	o.leave(third, now)
+	if o.deliver(third, 0, nil) {
+		t.Error("a connection that has ended delivers")
+	}
+	now = now.Add(grace - 1)
+	enter(at(7, 4), nil, ErrStale)
+	now = now.Add(1)
+	back := at(7, 5) // a clock was set back
+	enter(back, nil, nil)
+	enter(at(7, 4), nil, ErrStale)
+	if !o.deliver(back, 0, nil) {
+		t.Error("the current connection does not deliver")
+	}
+}
+
+func TestQueueKeepsOrderAndLimits(t *testing.T) {
+	q := newQueue()
+	for round := range 50 { // wraps around, and grows
+		for i := range round {
+			if !q.put([]byte{byte(round), byte(i)}) {
+				t.Fatal("full")
+			}
+		}
+		for i := range round {
+			if frame, ok := q.take(2); !ok || frame[0] != byte(round) || frame[1] != byte(i) {
+				t.Fatalf("took %v, %v", frame, ok)
+			}
+		}
+	}
+	for q.put(nil) {
+	}
+	if q.count != queueFrames {
+		t.Errorf("%d frames fit", q.count)
+	}
+	if n := q.clear(); n != queueFrames || !q.empty() {
+		t.Errorf("%d dropped", n)
+	}
+	if !q.put(make([]byte, queueBytes)) || q.put([]byte{1}) || q.bytes != queueBytes {
+		t.Errorf("%d bytes fit", q.bytes)
+	}
+	if _, ok := q.take(queueBytes - 1); ok {
+		t.Error("took more than asked for")
+	}
+}
+
+// place makes and joins an endpoint.
+func place(t *testing.T, cfg Config, receive func()) *Endpoint {
+	t.Helper()
+	e, err := Listen(cfg)
+	if err == nil {
+		_, err = e.Join(func(runtime.NodeID, runtime.Channel, []byte) { receive() })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// two returns configs of nodes 1 and 2.
+func two(t *testing.T) (one, other Config) {
+	t.Helper()
+	authority, err := newAuthority("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cfg [2]Config
+	for i := range cfg {
+		id := runtime.NodeID(i + 1)
+		c, err := authority.Credentials(id, Validity{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg[i] = Config{Cluster: "orders", ID: id, Listen: "127.0.0.1:0", Credentials: c.Load}
+	}
+	return cfg[0], cfg[1]
+}
+
+func frameOf(t *testing.T) []byte {
+	t.Helper()
+	frame := transport.AppendHeader(nil, 1)
+	if err := transport.Seal(frame); err != nil {
+		t.Fatal(err)
+	}
+	return frame
+}
+
+// TestPeerThatCrashed has the socket vanish under an endpoint, so that nobody is told, and another
+// endpoint come up in its place. Its peer must not wait for a timeout to find out.
+func TestPeerThatCrashed(t *testing.T) {
+	cfgA, cfgB := two(t)
+	cfgA.IdleTimeout, cfgB.IdleTimeout = time.Hour, time.Hour
+	arrived := make(chan int, 1<<10)
+	at := func(boot int) func() { return func() { arrived <- boot } }
+	a, b := place(t, cfgA, func() {}), place(t, cfgB, at(0))
+	defer a.Close()
+	a.Route(2, b.Addr())
+	cfgB.Listen = b.Addr()
+	over := time.After(30 * time.Second)
+	for boot := range 3 {
+		again := time.NewTicker(20 * time.Millisecond)
+		for got := -1; got != boot; {
+			a.Send(2, 0, frameOf(t))
+			select {
+			case got = <-arrived:
+			case <-again.C:
+			case <-over:
+				t.Fatalf("boot %d is not reached", boot)
+			}
+		}
+		again.Stop()
+		b.socket.Close()
+		crashed := b
+		b = place(t, cfgB, at(boot+1))
+		crashed.Close() // complains of the socket; frees the rest
+	}
+	b.Close()
+}
+
+// TestPeerThatVanished has the socket of a peer vanish for good: the connection ends by its timeout.
+func TestPeerThatVanished(t *testing.T) {
+	cfgA, cfgB := two(t)
+	cfgA.IdleTimeout = 500 * time.Millisecond
+	notices := make(chan Notice, 1<<10)
+	cfgA.Notify = func(n Notice) { notices <- n }
+	a, b := place(t, cfgA, func() {}), place(t, cfgB, func() {})
+	defer a.Close()
+	defer b.Close()
+	a.Route(2, b.Addr())
+	over := time.After(30 * time.Second)
+	next := func(kind NoticeKind) Notice {
+		t.Helper()
+		a.Send(2, 0, frameOf(t))
+		for {
+			select {
+			case n := <-notices:
+				if n.Kind == kind {
+					return n
+				}
+			case <-over:
+				t.Fatalf("waited in vain for: %v", kind)
+			}
+		}
+	}
+	next(Connected)
+	b.socket.Close()
+	n := next(Disconnected)
+	var timeout interface{ Timeout() bool }
+	if !errors.As(n.Err, &timeout) || !timeout.Timeout() {
+		t.Errorf("got %v", n)
+	}
+}
+
+// FuzzReadHello checks that what is read as a hello is written so.
+func FuzzReadHello(f *testing.F) {
+	var good bytes.Buffer
+	if err := (hello{version: protocolVersion, cluster: "orders", from: 1, to: 2, stamp: stamp{3, 4}}).write(&good, kindHello); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good.Bytes())
+	f.Add(good.Bytes()[:20])
+	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := readHello(bufio.NewReader(bytes.NewReader(b)), kindHello)
+		if err != nil {
+			return
+		}
+		var again bytes.Buffer
+		if err := h.write(&again, kindHello); err != nil || !bytes.HasPrefix(b, again.Bytes()) {
+			t.Errorf("%x was read as %+v, %v", b, h, err)
+		}
+	})
+}
