@@ -75,9 +75,10 @@ func (s *steady) operate() {
 	var value [92]byte
 	value[0], value[1], value[2] = byte(i), byte(i>>8), byte(i>>16)
 	c.Value = value[:]
-	s.request = c.Append(s.request[:0])
-	s.image.bytes = s.request
-	hash, size := raft.HashEntry(raft.EntryCommand, s.request), uint64(len(s.request))
+	s.request = c.AppendRequest(s.request[:0])
+	kind, data, _ := raft.DecodeRequest(s.request)
+	s.image.bytes = data
+	hash, size := raft.HashEntry(kind, data), uint64(len(data))
 	s.chain = raft.ChainHash(s.chain, raft.Index(i), 1, hash, runtime.HashBytes(0, okResponse[:]))
 	s.emit(0, runtime.CallStart, i, 1, i, 1, s.request)
 	s.emit(1, raft.Proposed, i, i, 1, hash, nil)

@@ -21,7 +21,7 @@ type call struct {
 	client  uint64
 	op      uint64
 	node    runtime.NodeID
-	request []byte // the slot's own copy
+	request []byte // what the state machine is to see of it; the slot's own copy
 	hash    uint64 // of the request as an entry
 
 	started     uint64          // the number of the record
@@ -90,11 +90,15 @@ func (t *callTable) start(r *runtime.Record, order uint64) *call {
 		slot = int32(len(t.slots))
 		t.slots = append(t.slots, &call{})
 	}
+	kind, data, err := raft.DecodeRequest(r.Note)
+	if err != nil {
+		data = r.Note // no entry: it will be refused
+	}
 	c := t.slots[slot]
 	*c = call{
 		id: id, client: r.B, op: r.C, node: runtime.NodeID(r.D), started: order,
-		request: append(c.request[:0], r.Note...),
-		hash:    raft.HashEntry(raft.EntryCommand, r.Note),
+		request: append(c.request[:0], data...),
+		hash:    raft.HashEntry(kind, data),
 	}
 	t.byID[id] = slot
 	if len(t.open) == cap(t.open) && t.head > len(t.open)/2 {

@@ -37,5 +37,10 @@ func (o *LogOracle) claimed(m *member, r *runtime.Record, p place) bool {
 
 // isEntry reports whether the bytes are the entry's payload.
 func isEntry(e *entry, data []byte) bool {
-	return raft.HashEntry(raft.EntryCommand, data) == e.hash || raft.HashEntry(raft.EntryNoop, data) == e.hash
+	for t := raft.EntryCommand; t <= raft.EntryQuery; t++ {
+		if raft.HashEntry(t, data) == e.hash {
+			return true
+		}
+	}
+	return false
 }

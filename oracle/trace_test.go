@@ -98,7 +98,7 @@ func (tr *trace) hash(p place) uint64 {
 	if tr.noop[p] {
 		return raft.HashEntry(raft.EntryNoop, nil)
 	}
-	return raft.HashEntry(raft.EntryCommand, tr.data[p])
+	return raft.HashEntry(kindOf(tr.data[p]), tr.data[p])
 }
 
 func stateBytes(term, vote uint64) []byte {
@@ -185,7 +185,15 @@ func (tr *trace) get(key string) []byte {
 
 // start lets a client make a call.
 func (tr *trace) start(call uint64, request []byte) {
-	tr.emit(0, runtime.CallStart, call, call%3, call, 1, request...)
+	tr.emit(0, runtime.CallStart, call, call%3, call, 1, raft.AppendRequest(nil, kindOf(request), request)...)
+}
+
+// kindOf returns what kind of entry a command becomes.
+func kindOf(data []byte) raft.EntryType {
+	if c, err := kv.DecodeCommand(data); err == nil && c.Op == kv.Get {
+		return raft.EntryQuery
+	}
+	return raft.EntryCommand
 }
 
 func (tr *trace) reply(call uint64, outcome runtime.Outcome, response ...byte) {

@@ -132,11 +132,14 @@ func (c *Core) Step(now runtime.Instant, m *Message) {
 	}
 }
 
-// Propose appends a command to the leader's log and returns its place. If
-// Output.Apply brings that very index with that very term, the command took
-// effect; if it brings another term there, the command never will. The core
+// Propose appends a command or a query to the leader's log and returns its
+// place. If Output.Apply brings that very index with that very term, it took
+// effect; if it brings another term there, it never will. The core
 // owns data from here on. Errors are *NotLeaderError, ErrBusy and ErrTooLarge.
-func (c *Core) Propose(now runtime.Instant, data []byte) (Index, Term, error) {
+func (c *Core) Propose(now runtime.Instant, t EntryType, data []byte) (Index, Term, error) {
+	if t != EntryCommand && t != EntryQuery {
+		panic(fmt.Sprintf("raft: proposal of entry type %d", t))
+	}
 	c.observe(now)
 	if c.role != Leader {
 		return 0, 0, &NotLeaderError{Leader: c.leader}
@@ -147,7 +150,7 @@ func (c *Core) Propose(now runtime.Instant, data []byte) (Index, Term, error) {
 	if !c.quota.admits(len(data)+entryOverhead, c.cfg.MaxUncommittedBytes) {
 		return 0, 0, ErrBusy
 	}
-	return c.appendOwn(EntryCommand, data), c.term, nil
+	return c.appendOwn(t, data), c.term, nil
 }
 
 // Tick says that time has passed. Before Deadline it does nothing.

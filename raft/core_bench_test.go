@@ -126,7 +126,7 @@ func BenchmarkPut(b *testing.B) {
 	data := make([]byte, 128)
 	b.ReportAllocs()
 	for b.Loop() {
-		index, _, err := l.cores[leader].Propose(l.now, data)
+		index, _, err := l.cores[leader].Propose(l.now, EntryCommand, data)
 		if err != nil {
 			b.Fatal(err)
 		}

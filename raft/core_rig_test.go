@@ -114,7 +114,7 @@ func (r *rig) tick(n *rigNode) {
 }
 
 func (r *rig) propose(n *rigNode, data []byte) (Index, error) {
-	index, _, err := n.core.Propose(r.now, data)
+	index, _, err := n.core.Propose(r.now, EntryCommand, data)
 	r.drain(n)
 	return index, err
 }

@@ -245,7 +245,7 @@ func TestNonsenseDoesNotPanic(t *testing.T) {
 				c.Tick(now, rng.Uint64())
 			}
 			if rng.IntN(20) == 0 {
-				_, _, _ = c.Propose(now, []byte("x"))
+				_, _, _ = c.Propose(now, EntryCommand, []byte("x"))
 			}
 			out := c.Take(now)
 			if out.Persist != nil {

@@ -168,9 +168,9 @@ func (n *Node) Wake() {
 	n.settle()
 }
 
-// Call implements [runtime.Node]: the request is a command for the state
-// machine. The response of a done call is the state machine's; that of a
-// refused one is a [Refusal].
+// Call implements [runtime.Node]: the request is what [AppendRequest] makes, a
+// command or a query for the state machine. The response of a done call is the
+// state machine's; that of a refused one is a [Refusal].
 func (n *Node) Call(id runtime.CallID, deadline runtime.Instant, req []byte) {
 	n.calls.begin(id, deadline, req)
 	n.settle()

@@ -33,8 +33,8 @@ type applier struct {
 type applyJob struct {
 	replica  *replica
 	entries  []Entry
-	commands []Entry       // those that the state machine sees
-	results  [][]byte      // one for each command
+	commands []Entry       // the run of commands at hand
+	results  [][]byte      // one for each of them
 	applied  []appliedNote // one for each entry
 	run      func(runtime.FS) error
 	done     func(error)
@@ -77,32 +77,43 @@ func (a *applier) begin() {
 
 // execute runs on the apply lane.
 func (j *applyJob) execute(runtime.FS) error {
-	j.commands = j.commands[:0]
+	j.applied = j.applied[:0]
 	for i := range j.entries {
-		if j.entries[i].Type == EntryCommand {
-			j.commands = append(j.commands, j.entries[i])
+		e := &j.entries[i]
+		j.applied = append(j.applied, appliedNote{hash: e.Hash()})
+		switch e.Type {
+		case EntryCommand:
+			j.commands = append(j.commands, *e)
+		case EntryQuery:
+			j.command(i)
+			j.applied[i].response = j.replica.machine.Query(e.Data)
 		}
 	}
-	j.results = j.results[:0]
-	if len(j.commands) > 0 {
-		j.results = j.replica.machine.Apply(j.commands, j.results)
+	j.command(len(j.entries))
+	for i := range j.entries {
+		j.replica.step(&j.entries[i], &j.applied[i])
 	}
+	return nil
+}
+
+// command executes the run of commands at hand, which ends before the given
+// entry. No-ops in it are passed over.
+func (j *applyJob) command(before int) {
+	if len(j.commands) == 0 {
+		return
+	}
+	j.results = j.replica.machine.Apply(j.commands, j.results[:0])
 	if len(j.results) != len(j.commands) {
 		panic(fmt.Sprintf("raft: state machine gave %d responses to %d commands", len(j.results), len(j.commands)))
 	}
-	j.applied = j.applied[:0]
-	next := 0
-	for i := range j.entries {
-		e := &j.entries[i]
-		note := appliedNote{hash: e.Hash()}
-		if e.Type == EntryCommand {
-			note.response = j.results[next]
-			next++
+	next := len(j.commands)
+	for i := before - 1; next > 0; i-- {
+		if j.entries[i].Type == EntryCommand {
+			next--
+			j.applied[i].response = j.results[next]
 		}
-		j.replica.step(e, &note)
-		j.applied = append(j.applied, note)
 	}
-	return nil
+	j.commands = j.commands[:0]
 }
 
 // step moves the replica past an entry that was executed.

@@ -15,7 +15,7 @@ import (
 const recoverBytes = 1 << 20
 
 // Boot implements [runtime.Node]. Recovery is a job on the log lane, then, if there
-// is a snapshot, one on the apply lane; then the core starts. If anything
+// is a snapshot or a state machine with files, jobs on the apply lane; then the core starts. If anything
 // cannot be read, or is not what a node leaves behind, the node halts: it
 // never begins with less than it had.
 func (n *Node) Boot(env runtime.Env) {
@@ -49,11 +49,13 @@ func (n *Node) recovered(job *bootJob, err error) {
 	}
 	n.keeper.found(job.state.Snapshot)
 	n.writer.placed(job.placed)
-	if job.state.Snapshot.Index == 0 {
-		n.start(job.state)
-		return
-	}
-	n.applier.load(job.state.Snapshot, func() { n.start(job.state) })
+	n.applier.open(func() {
+		if job.state.Snapshot.Index == 0 {
+			n.start(job.state)
+			return
+		}
+		n.applier.load(job.state.Snapshot, func() { n.start(job.state) })
+	})
 }
 
 // start begins to take part.

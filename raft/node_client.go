@@ -49,16 +49,21 @@ func (c *calls) begin(id runtime.CallID, deadline runtime.Instant, req []byte) {
 		c.refuse(id, Refusal{Code: RefusedExpired})
 		return
 	}
-	if n.writer.full(len(req), 1) || len(c.waiting)-c.head >= callsMax {
+	kind, data, err := DecodeRequest(req)
+	if err != nil {
+		c.refuse(id, Refusal{Code: RefusedMalformed})
+		return
+	}
+	if n.writer.full(len(data), 1) || len(c.waiting)-c.head >= callsMax {
 		c.refuse(id, Refusal{Code: RefusedBusy})
 		return
 	}
-	index, term, err := n.core.Propose(now, req)
+	index, term, err := n.core.Propose(now, kind, data)
 	if err != nil {
 		c.refuse(id, refusalOf(err))
 		return
 	}
-	n.env.Trace(event(Proposed, uint64(id), uint64(index), uint64(term), HashEntry(EntryCommand, req)))
+	n.env.Trace(event(Proposed, uint64(id), uint64(index), uint64(term), HashEntry(kind, data)))
 	c.add(call{index: index, term: term, id: id, deadline: deadline})
 }
 

@@ -146,7 +146,10 @@ func (k *keeper) keep(meta SnapshotMeta) {
 
 // named says that the log durably names this snapshot.
 func (k *keeper) named(meta SnapshotMeta) {
-	k.claimed = max(k.claimed, meta.Index)
+	if meta.Index > k.claimed { // the log repeats what it knows now and then
+		k.claimed = meta.Index
+		k.node.applier.compact(meta.Index)
+	}
 	k.sweep()
 }
 

@@ -238,7 +238,7 @@ func (h *testHost) status() Status {
 // call asks a node for a command with that text and returns the call's id.
 func (w *testWorld) call(h *testHost, command string) runtime.CallID {
 	w.calls++
-	h.node.Call(w.calls, w.now.Add(10*time.Second), []byte(command))
+	h.node.Call(w.calls, w.now.Add(10*time.Second), AppendRequest(nil, EntryCommand, []byte(command)))
 	return w.calls
 }
 
@@ -315,6 +315,11 @@ func (m *testMachine) Apply(entries []Entry, results [][]byte) [][]byte {
 		results = append(results, binary.LittleEndian.AppendUint64(nil, m.count))
 	}
 	return results
+}
+
+// Query returns the count, and the question.
+func (m *testMachine) Query(request []byte) []byte {
+	return append(binary.LittleEndian.AppendUint64(nil, m.count), request...)
 }
 
 func (m *testMachine) Snapshot() (Image, error) {

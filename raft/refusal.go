@@ -20,6 +20,7 @@ const (
 	RefusedExpired                          // the deadline had passed on arrival
 	RefusedReplaced                         // a later leader's entry took the request's place in the log
 	RefusedStopping                         // the node is draining
+	RefusedMalformed                        // the request is not what AppendRequest makes
 )
 
 // String returns the reason in words.
@@ -39,6 +40,8 @@ func (c RefusalCode) String() string {
 		return "replaced"
 	case RefusedStopping:
 		return "stopping"
+	case RefusedMalformed:
+		return "malformed"
 	}
 	return fmt.Sprintf("refusal(%d)", uint8(c))
 }
@@ -74,7 +77,7 @@ func DecodeRefusal(p []byte) (Refusal, error) {
 		return Refusal{}, fmt.Errorf("%w: %d bytes", errRefusal, len(p))
 	}
 	r := Refusal{Code: RefusalCode(p[0]), Leader: runtime.NodeID(binary.LittleEndian.Uint64(p[1:]))}
-	if r.Code < RefusedNotReady || r.Code > RefusedStopping {
+	if r.Code < RefusedNotReady || r.Code > RefusedMalformed {
 		return Refusal{}, fmt.Errorf("%w: code %d", errRefusal, p[0])
 	}
 	return r, nil

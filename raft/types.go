@@ -48,6 +48,7 @@ type EntryType uint8
 const (
 	EntryCommand EntryType = iota + 1 // a command for the state machine
 	EntryNoop                         // a new leader's first entry; the state machine does not see it
+	EntryQuery                        // a question to the state machine, which does not change it
 )
 
 // Entry is one slot of the log. Data is immutable once the entry exists.

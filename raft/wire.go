@@ -187,7 +187,7 @@ func decodeEntries(p []byte, count int, m *Message) error {
 		e := Entry{Index: m.Index + Index(i) + 1, Term: Term(binary.LittleEndian.Uint64(head)), Type: EntryType(word >> 32)}
 		size := int(uint32(word))
 		switch {
-		case word>>40 != 0 || e.Type != EntryCommand && e.Type != EntryNoop:
+		case word>>40 != 0 || e.Type < EntryCommand || e.Type > EntryQuery:
 			return fmt.Errorf("%w: entry of type %d", errMessage, word>>32)
 		case e.Term < term || e.Term > m.Term:
 			return fmt.Errorf("%w: entry of term %d after %d in term %d", errMessage, e.Term, term, m.Term)

@@ -37,7 +37,7 @@ func messages() *rapid.Generator[Message] {
 				m.Entries = append(m.Entries, Entry{
 					Index: m.Index + Index(i) + 1,
 					Term:  term,
-					Type:  rapid.SampledFrom([]EntryType{EntryCommand, EntryNoop}).Draw(t, "entry type"),
+					Type:  rapid.SampledFrom([]EntryType{EntryCommand, EntryNoop, EntryQuery}).Draw(t, "entry type"),
 					Data:  blob.Draw(t, "data"),
 				})
 			}
@@ -107,7 +107,7 @@ func TestMessagesNoPeerSendsAreRefused(t *testing.T) {
 		"falling term":       {appendTwo, put64(wireHeader, 1)},
 		"term from tomorrow": {appendTwo, put64(wireHeader+wireEntry, 4)},
 		"entry of type 0":    {appendTwo, put64(wireHeader+8, 0)},
-		"entry of type 3":    {appendTwo, put64(wireHeader+8, 3<<32)},
+		"entry of type 4":    {appendTwo, put64(wireHeader+8, 4<<32)},
 		"entry padding":      {appendTwo, put64(wireHeader+8, uint64(EntryNoop)<<32|1<<40)},
 		"short snapshot":     {chunk, func(p []byte) []byte { return p[:wireHeader+wireSnapshot-1] }},
 		"bytes in a reply":   {reply, func(p []byte) []byte { return append(p, 0) }},

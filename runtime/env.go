@@ -40,7 +40,8 @@ type Env interface {
 	// before, and then done with job's result on the node's loop. The job may
 	// start at once, and beside the loop; done never runs before the node's
 	// method has returned. The job owns the files it opens and may use nothing
-	// of the node but the values it captured. If the node dies, the job ends at
+	// of the node but the values it captured. Every job of a boot is given the same
+	// FS: files that one job has opened may be used by later ones on its lane. If the node dies, the job ends at
 	// its next file call, and done is never called.
 	Submit(lane Lane, job func(FS) error, done func(error))
 

@@ -72,7 +72,7 @@ func (k *kvService) command(c *client, _ []runtime.NodeID) []byte {
 	default:
 		cmd.Op = kv.Delete
 	}
-	return cmd.Append(nil)
+	return cmd.AppendRequest(nil)
 }
 
 // newValue returns a value that nobody else writes, ever. It is valid until
@@ -89,8 +89,12 @@ func (c *client) newValue() []byte {
 
 // learn keeps what a get found.
 func (k *kvService) learn(c *client, resp []byte) {
-	cmd, err := kv.DecodeCommand(c.req)
-	if err != nil || cmd.Op != kv.Get {
+	kind, data, err := raft.DecodeRequest(c.req)
+	if err != nil || kind != raft.EntryQuery {
+		return
+	}
+	cmd, err := kv.DecodeCommand(data)
+	if err != nil {
 		return
 	}
 	if r, err := kv.DecodeResponse(resp); err == nil && r.Status == kv.OK {

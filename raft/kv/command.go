@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/octopii-go/octopii/raft"
 )
 
 // Limits of a command. A longer one is refused by [Command.Append] and is malformed to
@@ -125,6 +127,16 @@ func (c *Command) Append(dst []byte) []byte {
 	dst = append(dst, c.Key...)
 	dst = append(dst, c.Value...)
 	return append(dst, c.Expect...)
+}
+
+// AppendRequest appends to dst the request by which a client asks a raft.Node for
+// the command: a query if it is a Get, which changes nothing.
+func (c *Command) AppendRequest(dst []byte) []byte {
+	kind := raft.EntryCommand
+	if c.Op == Get {
+		kind = raft.EntryQuery
+	}
+	return c.Append(append(dst, byte(kind)))
 }
 
 // DecodeCommand is the inverse of [Command.Append]. The command's slices point

@@ -38,13 +38,28 @@ func (m *Machine) Apply(entries []raft.Entry, results [][]byte) [][]byte {
 	return results
 }
 
+// Query executes a Get and returns an encoded Response. Any other command is
+// answered Malformed, as is what cannot be decoded.
+func (m *Machine) Query(request []byte) []byte {
+	query, err := DecodeCommand(request)
+	response := Response{Status: Malformed}
+	if err == nil && query.Op == Get {
+		response = m.get(query.Key)
+	}
+	return m.encode(&response)
+}
+
+func (m *Machine) get(key []byte) Response {
+	if value, found := m.store.get(key); found {
+		return Response{Status: OK, Value: value}
+	}
+	return Response{Status: NotFound}
+}
+
 func (m *Machine) execute(c *Command) Response {
 	switch c.Op {
 	case Get:
-		if value, found := m.store.get(c.Key); found {
-			return Response{Status: OK, Value: value}
-		}
-		return Response{Status: NotFound}
+		return m.get(c.Key)
 	case Put:
 		m.store.put(c.Key, bytes.Clone(c.Value))
 		return Response{Status: OK}

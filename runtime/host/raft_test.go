@@ -98,7 +98,7 @@ func (c *cluster) do(ctx context.Context, cmd kv.Command) (runtime.Outcome, kv.R
 	for {
 		_, leader, changed := c.leading()
 		if leader != nil {
-			outcome, resp, err := leader.Call(ctx, cmd.Append(nil))
+			outcome, resp, err := leader.Call(ctx, cmd.AppendRequest(nil))
 			switch {
 			case outcome == runtime.Unknown:
 				return outcome, kv.Response{}

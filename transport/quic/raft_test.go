@@ -103,7 +103,7 @@ func (c *cluster) do(cmd kv.Command) kv.Response {
 		c.mu.Unlock()
 		if h != nil {
 			attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
-			outcome, resp, _ := h.Call(attempt, cmd.Append(nil)) // whatever kept it from being done: again
+			outcome, resp, _ := h.Call(attempt, cmd.AppendRequest(nil)) // whatever kept it from being done: again
 			cancel()
 			if outcome == runtime.Done {
 				r, err := kv.DecodeResponse(resp)
