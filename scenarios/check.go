@@ -51,28 +51,59 @@ func (t *twin) line(i int) string {
 	return Render(&t.records[i])
 }
 
-// Check runs the setup twice, in lockstep, and stops at the first event in
-// which the two differ. The result is that of the run, unless they did. An
-// error says which value of the setup is out of range.
-func Check(s Setup) (Result, error) {
+// Pair is one setup run twice, in lockstep, up to the first event in which the
+// two runs differ.
+type Pair struct {
+	a, b   *twin
+	parted bool
+}
+
+// NewPair starts both runs. An error says which value of the setup is out of range.
+func NewPair(s Setup) (*Pair, error) {
 	a, err := newTwin(s)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	b, err := newTwin(s)
 	if err != nil {
+		return nil, err
+	}
+	return &Pair{a: a, b: b}, nil
+}
+
+// Now returns the virtual time.
+func (p *Pair) Now() runtime.Instant { return p.a.run.Now() }
+
+// Step lets the next event happen in both runs. It returns false when they have
+// ended, or differ.
+func (p *Pair) Step() bool {
+	if p.parted {
+		return false
+	}
+	more, also := p.a.step(), p.b.step()
+	p.parted = more != also || p.a.run.Digest() != p.b.run.Digest()
+	return more && !p.parted
+}
+
+// Finish runs to the end if Step has not, and returns the result of the run,
+// unless the two differ.
+func (p *Pair) Finish() Result {
+	for p.Step() {
+	}
+	defer p.b.run.Close()
+	if p.parted {
+		return parted(p.a, p.b)
+	}
+	return p.a.run.Finish()
+}
+
+// Check runs the setup as a [Pair], to its end.
+func Check(s Setup) (Result, error) {
+	p, err := NewPair(s)
+	if err != nil {
 		return Result{}, err
 	}
-	defer b.run.Close()
-	for {
-		more, also := a.step(), b.step()
-		if more != also || a.run.Digest() != b.run.Digest() {
-			return parted(a, b), nil
-		}
-		if !more {
-			return a.run.Finish(), nil
-		}
-	}
+	return p.Finish(), nil
 }
 
 // parted describes the step at which two runs differed.

@@ -8,7 +8,7 @@ import (
 // engine makes runs. It is package scenarios, or a stand-in of a test.
 type engine interface {
 	start(s scenarios.Setup, observe func(*runtime.Record)) (live, error)
-	check(s scenarios.Setup) (scenarios.Result, error)
+	pair(s scenarios.Setup) (live, error) // the run twice, in lockstep
 }
 
 // live is a run under way, as in package scenarios.
@@ -29,4 +29,10 @@ func (simulator) start(s scenarios.Setup, observe func(*runtime.Record)) (live, 
 	return run, nil
 }
 
-func (simulator) check(s scenarios.Setup) (scenarios.Result, error) { return scenarios.Check(s) }
+func (simulator) pair(s scenarios.Setup) (live, error) {
+	pair, err := scenarios.NewPair(s)
+	if err != nil {
+		return nil, err
+	}
+	return pair, nil
+}

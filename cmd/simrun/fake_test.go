@@ -45,13 +45,17 @@ func (fake) start(s scenarios.Setup, observe func(*runtime.Record)) (live, error
 	return &fakeRun{setup: s}, nil
 }
 
-func (fake) check(s scenarios.Setup) (scenarios.Result, error) {
-	run := &fakeRun{setup: s}
-	res := run.Finish()
-	if s.Seed == seedDiverges {
+func (fake) pair(s scenarios.Setup) (live, error) { return fakePair{&fakeRun{setup: s}}, nil }
+
+// fakePair is a run of which the other may differ.
+type fakePair struct{ *fakeRun }
+
+func (p fakePair) Finish() scenarios.Result {
+	res := p.fakeRun.Finish()
+	if p.setup.Seed == seedDiverges {
 		res.Verdict, res.Divergence = scenarios.Nondeterminism, "step 7 of two runs: one has\n  this\nand the other\n  that"
 	}
-	return res, nil
+	return res
 }
 
 func (r *fakeRun) Now() runtime.Instant { return runtime.Instant(r.steps) }

@@ -71,11 +71,11 @@ func (a *app) perform(t task, w *pulse) (*outcome, error) {
 	var res scenarios.Result
 	switch {
 	case t.Check:
-		res, err = a.engine.check(file.Setup)
+		res, err = watched(w, func() (live, error) { return a.engine.pair(file.Setup) })
 	case t.Trace != "":
 		res, err = a.traced(file.Setup, t.Trace, w)
 	default:
-		res, err = a.watched(file.Setup, nil, w)
+		res, err = watched(w, func() (live, error) { return a.engine.start(file.Setup, nil) })
 	}
 	if err != nil {
 		return nil, err
@@ -85,9 +85,10 @@ func (a *app) perform(t task, w *pulse) (*outcome, error) {
 	return o, nil
 }
 
-// watched runs a setup and lets the pulse know how far it has come.
-func (a *app) watched(s scenarios.Setup, observe func(*runtime.Record), w *pulse) (scenarios.Result, error) {
-	run, err := a.engine.start(s, observe)
+// watched starts a run, brings it to its end, and lets the pulse know how far
+// it has come.
+func watched(w *pulse, start func() (live, error)) (scenarios.Result, error) {
+	run, err := start()
 	if err != nil {
 		return scenarios.Result{}, err
 	}
@@ -107,10 +108,12 @@ func (a *app) traced(s scenarios.Setup, name string, w *pulse) (scenarios.Result
 		return scenarios.Result{}, err
 	}
 	buffer := bufio.NewWriterSize(f, 1<<20)
-	res, err := a.watched(s, func(r *runtime.Record) {
-		buffer.WriteString(scenarios.Render(r)) // its error stays and comes with Flush
-		buffer.WriteByte('\n')
-	}, w)
+	res, err := watched(w, func() (live, error) {
+		return a.engine.start(s, func(r *runtime.Record) {
+			buffer.WriteString(scenarios.Render(r)) // its error stays and comes with Flush
+			buffer.WriteByte('\n')
+		})
+	})
 	if flushErr := buffer.Flush(); err == nil {
 		err = flushErr
 	}
