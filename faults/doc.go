@@ -53,7 +53,10 @@
 //   - drop, dup, corrupt, delay, partition: frames are lost, repeated, damaged,
 //     late, out of order. A frame is never a claim's only copy. A damaged one
 //     is refused by its checksum.
-//   - pause: a process stands still while time goes on. Nothing is lost.
+//   - pause: a process stands still while time goes on: what comes meanwhile, frames, calls,
+//     alarms and the ends of file calls, it meets afterwards, all at once. Nothing is lost.
+//   - lag: a job waits before it begins, as on a machine with too few processors. Jobs of
+//     one lane keep their order; nothing is lost.
 //
 // From this follows what is demanded:
 //

@@ -116,6 +116,16 @@ var fields = []field{
 		of:  func(s *Spec) value { return &s.Crash },
 	},
 	{
+		key: "pause", form: "DURATION[/MEAN]", example: "2s/3s", kind: KindPause,
+		doc: "a process stands still for up to DURATION, every MEAN (default 5s), its clocks go on",
+		of:  func(s *Spec) value { return &s.Pause },
+	},
+	{
+		key: "lag", form: "DURATION", example: "20ms", kind: KindLag,
+		doc: "a job for the disk or the state machine waits up to this much longer before it begins",
+		of:  func(s *Spec) value { return (*extraDelay)(&s.Lag) },
+	},
+	{
 		key: "partition", form: "single|halves|leader|oneway|flap[/MEAN]", example: "halves/10s", kind: KindPartition,
 		doc: "links between nodes go down for a while, every MEAN (default 5s)",
 		of:  func(s *Spec) value { return &s.Partition },

@@ -39,6 +39,7 @@ const (
 	KindKill                   // of KindCrash: the page cache lived on
 	KindPowerLoss              // of KindCrash: unsynced bytes and names may be gone
 	KindPause                  // a process stood still
+	KindLag                    // a job had to wait before it began
 	KindPartition              // a set of links went down
 	KindDrop                   // a frame vanished
 	KindDup                    // a frame came twice
@@ -84,6 +85,7 @@ var kindTable = [KindCount]struct {
 	KindKill:       {name: "kill", parent: KindCrash},
 	KindPowerLoss:  {name: "power-loss", parent: KindCrash},
 	KindPause:      {name: "pause"},
+	KindLag:        {name: "lag"},
 	KindPartition:  {name: "partition"},
 	KindDrop:       {name: "drop"},
 	KindDup:        {name: "dup"},

@@ -29,6 +29,8 @@ type Spec struct {
 	Restore   time.Duration // between two disks that are set back to an old image
 	Budget    Budget        // what the ledger grants beyond it
 	Crash     Crash         // processes end
+	Pause     Stall         // processes stand still
+	Lag       time.Duration // a job waits up to this much longer before it begins
 	Partition Partition     // links go down
 	Drop      uint32        // a frame vanishes
 	Dup       uint32        // a frame comes twice

@@ -94,6 +94,10 @@ var rows = []row{
 	{name: "crash-majority", doc: "a majority loses power at once", faults: "torn=0.5,crash=majority/5s"},
 	{name: "crash-all", doc: "everybody loses power at once", faults: "torn=0.5,crash=all/6s"},
 
+	{name: "pause", doc: "processes stand still for up to 3 s", faults: "pause=3s/3s,drop=0.02"},
+	{name: "pause-long", doc: "processes stand still for up to a minute, and lose power", faults: "pause=1m/15s,torn=0.5,crash=any/6s", nodes: 5},
+	{name: "lag", doc: "jobs wait for a processor, and processes die", faults: "lag=50ms,crash=any:kill/4s"},
+
 	{name: "chaos", doc: "everything at once", faults: "io=0.10,torn=0.5,sync=0.01,crash=any,partition=flap,drop=0.05,dup=0.02,corrupt=0.005,delay=2ms"},
 	{name: "chaos-majority", doc: "everything, and majorities lose power", faults: "io=0.05,torn=0.5,sync=0.005,crash=majority/6s,partition=flap,drop=0.05,dup=0.02"},
 	{name: "stress-chaos", doc: "everything at once, five times as long, five nodes", nodes: 5, ops: stressOps, pace: 150 * time.Second,

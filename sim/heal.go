@@ -25,7 +25,7 @@ func (w *World) Heal(core []runtime.NodeID) {
 			continue
 		}
 		m.calm = true
-		m.resume = 0
+		m.unpause()
 		m.trouble = trouble{}
 		for _, peer := range core {
 			w.net.link(m, w.machine(peer)).cuts = 0

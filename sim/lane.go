@@ -19,7 +19,7 @@ type lane struct {
 	coro   *coro.Coro
 	queue  []job // jobs not begun
 	job    job   // the one running, if busy
-	busy   bool
+	busy   bool  // with a job, or waiting to begin one
 	result error
 	op     fileOp // the file call the job waits for, if waiting
 	wait   bool
@@ -36,6 +36,14 @@ func newLane(p *native, id runtime.Lane) *lane {
 func (l *lane) submit(j job) {
 	l.queue = append(l.queue, j)
 	if !l.busy {
+		l.next()
+	}
+}
+
+// next lets the first job in the queue begin, at once or later.
+func (l *lane) next() {
+	l.busy = true
+	if !l.p.m.lags(uint64(l.id)) {
 		l.begin()
 	}
 }
@@ -46,7 +54,6 @@ func (l *lane) begin() {
 	l.job = l.queue[0]
 	copy(l.queue, l.queue[1:])
 	l.queue = l.queue[:len(l.queue)-1]
-	l.busy = true
 	outer := l.p.enter(l)
 	finished := l.coro.Run(l.start)
 	l.p.running = outer
@@ -86,7 +93,7 @@ func (l *lane) jobDone() {
 	l.busy = false
 	l.job, l.result = job{}, nil
 	if len(l.queue) > 0 {
-		l.begin()
+		l.next()
 	}
 	done(err)
 }

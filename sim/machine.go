@@ -37,6 +37,7 @@ type Machine struct {
 	alarm   runtime.Instant // when the process wants to be woken, in world time
 	armed   runtime.Instant // of the earliest wake-up event in the queue
 	resume  runtime.Instant // until then the process stands still
+	held    []event         // what came meanwhile
 	trouble trouble
 	image   *namespace // an old state of the disk, to be restored
 	calm    bool       // faults no longer strike here
@@ -49,7 +50,7 @@ type Machine struct {
 	haltReason error
 	spent      int
 
-	order, latency, downtime, timing, crash *faults.Site
+	order, latency, downtime, timing, crash, lag *faults.Site
 }
 
 func newMachine(w *World, index int) *Machine {
@@ -62,6 +63,7 @@ func newMachine(w *World, index int) *Machine {
 		downtime: w.sites.Site("machine.downtime", n, 0),
 		timing:   w.sites.Site("machine.clock", n, 0),
 		crash:    w.sites.Site("machine.crash", n, 0),
+		lag:      w.sites.Site("lane.lag", n, 0),
 	}
 	m.disk.rules = profiles[w.spec.FS]
 	if w.spec.Space.Mean == 0 {
@@ -79,9 +81,7 @@ func (m *Machine) schedule(kind eventKind, at runtime.Instant, ref uint64) {
 // dispatch hands an event to the process and sees to what becomes of it.
 func (m *Machine) dispatch(e *event) {
 	if m.resume > m.w.now {
-		again := *e
-		again.at, again.machine, again.boot = m.resume, m.index, m.boots
-		m.w.queue.push(again)
+		m.hold(*e)
 		return
 	}
 	m.spent = 0
@@ -104,6 +104,8 @@ func (m *Machine) guarded(e *event) {
 		m.perform(e.ref)
 	case evJobDone:
 		m.proc.FileDone(e.ref)
+	case evJobBegin:
+		m.proc.Begin(e.ref)
 	case evCancel:
 		m.proc.Cancel(runtime.CallID(e.ref))
 	case evStop:
@@ -205,7 +207,7 @@ func (m *Machine) end() {
 	m.state = machineDown
 	m.w.ledger.Down(m.id)
 	m.proc = nil
-	m.resume = 0
+	m.unpause()
 	m.strike.countdown = 0
 	m.w.calls.abandon(m)
 }
@@ -238,6 +240,27 @@ func (m *Machine) interrupt(op *fileOp) {
 func (m *Machine) pause(d time.Duration) {
 	m.resume = max(m.resume, m.w.now.Add(d))
 	m.w.emit(m.id, runtime.Event{Kind: runtime.WorldPause, A: uint64(d)})
+	m.schedule(evResume, m.resume, 0)
+}
+
+// hold keeps an event for the end of the pause. What comes from outside outlives
+// the process, and then finds nobody.
+func (m *Machine) hold(e event) {
+	e.machine = m.index
+	if e.kind != evDeliver && e.kind != evCall {
+		e.boot = m.boots
+	}
+	m.held = append(m.held, e)
+}
+
+// unpause ends a pause: what came meanwhile comes now, in any order.
+func (m *Machine) unpause() {
+	m.resume = 0
+	for i := range m.held {
+		m.held[i].at = m.w.now
+		m.w.queue.push(m.held[i])
+	}
+	m.held = m.held[:0]
 }
 
 // wakeAt sets the alarm. The queue holds at least one wake-up at or before it:

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +198,81 @@ func TestPausedNodeHearsEverythingLater(t *testing.T) {
 	runFor(w, 2*time.Second)
 	if woken < runtime.Instant(time.Second) {
 		t.Errorf("woken at %v, within the pause", woken)
+	}
+}
+
+// What was on its way to a process that dies in a pause finds nobody, and makes
+// room on its link.
+func TestProcessKilledInAPauseLeavesNothingBehind(t *testing.T) {
+	spec, err := faults.Parse("pause=50ms/60ms,crash=any:kill/200ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent, got, lost int
+	w := sim.New(sim.Config{Seed: 5, Nodes: 2, Spec: spec, Driver: &results{},
+		Observe: func(r *runtime.Record) {
+			switch r.Kind {
+			case sim.NetDelivered:
+				got++
+			case sim.NetLost:
+				lost++
+			}
+		},
+		NewNode: func(id runtime.NodeID) runtime.Node {
+			var env runtime.Env
+			tick := func() {
+				sent++
+				env.Send(3-id, 0, []byte("frame"))
+				env.WakeAt(env.Now().Add(time.Millisecond))
+			}
+			return &script{
+				boot: func(e runtime.Env) { env = e; tick() },
+				wake: func(runtime.Env) { tick() },
+			}
+		}})
+	defer w.Close()
+	runFor(w, 20*time.Second)
+	w.Heal([]runtime.NodeID{1, 2})
+	before := sent
+	runFor(w, time.Second)
+	fired := w.Fired()
+	if fired[faults.KindPause] < 50 || fired[faults.KindKill] < 10 {
+		t.Fatalf("%d pauses, %d kills", fired[faults.KindPause], fired[faults.KindKill])
+	}
+	if sent-before < 1500 {
+		t.Errorf("%d frames in the second after the heal: somebody still stands", sent-before)
+	}
+	if under := sent - got - lost; under > 50 {
+		t.Errorf("%d frames sent, %d arrived, %d lost: %d have vanished", sent, got, lost, under)
+	}
+}
+
+func TestLagDelaysJobsAndKeepsTheirOrder(t *testing.T) {
+	spec, err := faults.Parse("lag=20ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var began, order []runtime.Instant
+	var w *sim.World
+	w = sim.New(sim.Config{Seed: 5, Nodes: 1, Spec: spec, Driver: &results{},
+		NewNode: func(runtime.NodeID) runtime.Node {
+			return &script{boot: func(env runtime.Env) {
+				for i := range 10 {
+					env.Submit(2, func(runtime.FS) error {
+						began = append(began, w.Now())
+						return nil
+					}, func(error) { order = append(order, runtime.Instant(i)) })
+				}
+			}}
+		}})
+	defer w.Close()
+	runFor(w, time.Second)
+	fired := w.Fired()
+	if len(began) != 10 || fired[faults.KindLag] != 10 || !slices.IsSorted(order) || len(order) != 10 {
+		t.Fatalf("%d jobs began, %d waited, done in the order %v", len(began), fired[faults.KindLag], order)
+	}
+	if took := began[9].Sub(began[0]); took < 30*time.Millisecond {
+		t.Errorf("ten jobs that wait up to 20 ms began within %v", took)
 	}
 }
 

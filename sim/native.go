@@ -21,6 +21,8 @@ type Process interface {
 	// taken effect.
 	op(ref uint64) *fileOp
 	FileDone(ref uint64)
+	// Begin says that a job that had to wait begins, on the lane ref.
+	Begin(ref uint64)
 	// pending visits the file operations that were issued and are not done.
 	pending(visit func(*fileOp))
 	// Kill ends the process: it acts no more.
@@ -80,6 +82,9 @@ func (p *native) FileDone(ref uint64) {
 		l.jobDone()
 	}
 }
+
+// Begin implements Process.
+func (p *native) Begin(ref uint64) { p.lanes[ref].begin() }
 
 func (p *native) op(ref uint64) *fileOp { return &p.lanes[ref].op }
 

@@ -23,6 +23,7 @@ const (
 	actMisdirect
 	actWipe
 	actRestore
+	actPause
 	actCount
 )
 
@@ -81,6 +82,8 @@ func (n *nemesis) mean(act uint64) time.Duration {
 		return spec.Wipe
 	case actRestore:
 		return spec.Restore
+	case actPause:
+		return spec.Pause.Mean
 	}
 	return spec.Crash.Mean
 }
@@ -102,6 +105,8 @@ func (n *nemesis) act(act uint64) {
 		n.wipe(act)
 	case actRestore:
 		n.restore(act)
+	case actPause:
+		n.pause()
 	case actFill, actSlow, actStall:
 		n.disturb(act)
 	default:
@@ -122,7 +127,7 @@ func (n *nemesis) crash() {
 	if c.Power {
 		kind = faults.KindPowerLoss
 	}
-	verdict := n.w.ledger.Grant(faults.Act{Kind: kind, Target: c.Target, Nodes: n.targets(c.Target)})
+	verdict := n.w.ledger.Grant(faults.Act{Kind: kind, Target: c.Target, Nodes: n.targets(actCrash, c.Target)})
 	for _, id := range verdict.Nodes {
 		m := n.w.machine(id)
 		if n.how[actCrash].Below(2) == 0 || m.strike.countdown > 0 {
@@ -134,8 +139,8 @@ func (n *nemesis) crash() {
 	}
 }
 
-// targets draws whom a crash is meant for.
-func (n *nemesis) targets(t faults.Target) []runtime.NodeID {
+// targets draws whom an act against processes is meant for.
+func (n *nemesis) targets(act int, t faults.Target) []runtime.NodeID {
 	var up []runtime.NodeID
 	for _, m := range n.w.machines {
 		if m.state == machineUp {
@@ -147,12 +152,12 @@ func (n *nemesis) targets(t faults.Target) []runtime.NodeID {
 	}
 	switch t {
 	case faults.TargetLeader:
-		return []runtime.NodeID{n.leaderOr(actCrash, up)}
+		return []runtime.NodeID{n.leaderOr(act, up)}
 	case faults.TargetMajority:
-		n.shuffle(actCrash, up)
+		n.shuffle(act, up)
 		return up[:min(n.w.ledger.Quorum(), len(up))]
 	}
-	return []runtime.NodeID{up[n.whom[actCrash].Below(uint64(len(up)))]}
+	return []runtime.NodeID{up[n.whom[act].Below(uint64(len(up)))]}
 }
 
 // leaderOr returns the node that leads, or any of those given if none does.
@@ -163,6 +168,15 @@ func (n *nemesis) leaderOr(act int, ids []runtime.NodeID) runtime.NodeID {
 		}
 	}
 	return ids[n.whom[act].Below(uint64(len(ids)))]
+}
+
+// pause lets a process that runs stand still for a while.
+func (n *nemesis) pause() {
+	verdict := n.w.ledger.Grant(faults.Act{Kind: faults.KindPause, Nodes: n.targets(actPause, faults.TargetAny)})
+	for _, id := range verdict.Nodes {
+		n.w.fired.Add(faults.KindPause)
+		n.w.machine(id).pause(n.how[actPause].Between(time.Millisecond, n.w.spec.Pause.Max))
+	}
 }
 
 func (n *nemesis) shuffle(act int, ids []runtime.NodeID) {

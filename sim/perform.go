@@ -58,6 +58,17 @@ func (m *Machine) issue(op *fileOp, ref uint64) {
 	}
 }
 
+// lags makes the next job of a lane wait before it begins, if the spec says so.
+func (m *Machine) lags(ref uint64) bool {
+	lag := m.w.spec.Lag
+	if lag == 0 || m.calm {
+		return false
+	}
+	m.w.fired.Add(faults.KindLag)
+	m.schedule(evJobBegin, m.w.now.Add(m.lag.Between(0, lag)), ref)
+	return true
+}
+
 // jobDoneLater lets the process hear of a job that made no file call.
 func (m *Machine) jobDoneLater(ref uint64) {
 	m.schedule(evJobDone, m.w.now.Add(time.Microsecond+time.Duration(m.latency.Below(20_000))), ref)

@@ -21,6 +21,8 @@ const (
 	evNemesis                       // ref: which nemesis acts next
 	evLink                          // ref: a partition of the flapping kind changes or ends
 	evRelief                        // ref: which trouble of which disk ends
+	evResume                        // machine: a pause of its process may be over
+	evJobBegin                      // machine, ref = lane: a job that had to wait begins
 )
 
 // event is plain data. Events are ordered by (at, prio, seq): prio is drawn,

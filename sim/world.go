@@ -225,6 +225,11 @@ func (w *World) stepMachine(e *event) {
 	case evBoot:
 		m.boot()
 		return
+	case evResume:
+		if m.resume <= w.now {
+			m.unpause()
+		}
+		return
 	case evReply:
 		w.calls.finish(runtime.CallID(e.ref))
 		return
