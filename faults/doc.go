@@ -50,7 +50,7 @@
 //     narrowed to what that file system leaves. Less than anything is left to chance,
 //     never more, and a claim is what runtime.FS promises: no profile takes one.
 //     A node must not need what only a profile promises; without the dial nothing is.
-//   - drop, dup, corrupt, delay, partition: frames are lost, repeated, damaged,
+//   - drop, dup, corrupt, delay, clog, partition: frames are lost, repeated, damaged,
 //     late, out of order. A frame is never a claim's only copy. A damaged one
 //     is refused by its checksum.
 //   - pause: a process stands still while time goes on: what comes meanwhile, frames, calls,

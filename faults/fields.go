@@ -131,6 +131,11 @@ var fields = []field{
 		of:  func(s *Spec) value { return &s.Partition },
 	},
 	{
+		key: "clog", form: "DURATION[/MEAN]", example: "3s/2s", kind: KindClog,
+		doc: "links of a node hold frames for up to DURATION, then let all go, every MEAN (default 5s)",
+		of:  func(s *Spec) value { return &s.Clog },
+	},
+	{
 		key: "drop", form: "P", example: "0.05", kind: KindDrop,
 		doc: "a frame is lost",
 		of:  func(s *Spec) value { return (*rate)(&s.Drop) },

@@ -41,6 +41,7 @@ const (
 	KindPause                  // a process stood still
 	KindLag                    // a job had to wait before it began
 	KindPartition              // a set of links went down
+	KindClog                   // links of a node held frames for a while
 	KindDrop                   // a frame vanished
 	KindDup                    // a frame came twice
 	KindCorrupt                // a frame was damaged
@@ -87,6 +88,7 @@ var kindTable = [KindCount]struct {
 	KindPause:      {name: "pause"},
 	KindLag:        {name: "lag"},
 	KindPartition:  {name: "partition"},
+	KindClog:       {name: "clog"},
 	KindDrop:       {name: "drop"},
 	KindDup:        {name: "dup"},
 	KindCorrupt:    {name: "corrupt"},

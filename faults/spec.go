@@ -32,6 +32,7 @@ type Spec struct {
 	Pause     Stall         // processes stand still
 	Lag       time.Duration // a job waits up to this much longer before it begins
 	Partition Partition     // links go down
+	Clog      Stall         // links hold what is sent, and then let it go
 	Drop      uint32        // a frame vanishes
 	Dup       uint32        // a frame comes twice
 	Corrupt   uint32        // a frame is damaged

@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseErrorsNameTheKeyAndListTheValidOnes(t *testing.T) {
-	const keys = " (valid keys: io, sync, after, close, torn, fs, space, slow, stall, rot, latent, phantom, misdirect, stale, astray, wipe, restore, budget, crash, pause, lag, partition, drop, dup, corrupt, delay, none)"
+	const keys = " (valid keys: io, sync, after, close, torn, fs, space, slow, stall, rot, latent, phantom, misdirect, stale, astray, wipe, restore, budget, crash, pause, lag, partition, clog, drop, dup, corrupt, delay, none)"
 	const crash = ", want crash=any|leader|majority|all[:kill|power][/MEAN]"
 	const partition = ", want partition=single|halves|leader|oneway|flap[/MEAN]"
 	for text, want := range map[string]string{

@@ -82,6 +82,8 @@ var rows = []row{
 	{name: "net-oneway", doc: "one node hears nobody, or is heard by nobody", faults: "partition=oneway/4s"},
 	{name: "net-flap", doc: "links that come and go", faults: "partition=flap/3s,drop=0.02"},
 
+	{name: "net-clog", doc: "links hold frames for up to 4 s, and let them go at once", faults: "clog=4s/2s,drop=0.02", nodes: 5},
+
 	{name: "io-net", doc: "a bad disk and a bad network", faults: "io=0.10,drop=0.05,dup=0.02,partition=flap"},
 	{name: "io-net-5", doc: "the same on five nodes", faults: "io=0.10,drop=0.05,dup=0.02,partition=halves", nodes: 5},
 

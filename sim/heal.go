@@ -28,7 +28,8 @@ func (w *World) Heal(core []runtime.NodeID) {
 		m.unpause()
 		m.trouble = trouble{}
 		for _, peer := range core {
-			w.net.link(m, w.machine(peer)).cuts = 0
+			l := w.net.link(m, w.machine(peer))
+			l.cuts, l.clogged = 0, 0
 		}
 		if m.state == machineDown {
 			m.bootAfter(m.downtime.Between(0, bootSpread))

@@ -276,6 +276,52 @@ func TestLagDelaysJobsAndKeepsTheirOrder(t *testing.T) {
 	}
 }
 
+// A clogged link loses nothing, and lets everything go in one burst.
+func TestClogHoldsFramesAndLetsThemGo(t *testing.T) {
+	spec, err := faults.Parse("clog=2s/3s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent, got, burst, most int
+	var last runtime.Instant
+	w := sim.New(sim.Config{Seed: 5, Nodes: 2, Spec: spec, Driver: &results{},
+		Observe: func(r *runtime.Record) {
+			if r.Kind != sim.NetDelivered || r.Node != 2 {
+				return
+			}
+			got++
+			if burst++; r.At-last > runtime.Instant(5*time.Millisecond) {
+				burst = 0
+			}
+			last, most = r.At, max(most, burst)
+		},
+		NewNode: func(id runtime.NodeID) runtime.Node {
+			if id == 2 {
+				return &script{}
+			}
+			var env runtime.Env
+			tick := func() {
+				sent++
+				env.Send(2, 0, []byte("frame"))
+				env.WakeAt(env.Now().Add(100 * time.Millisecond))
+			}
+			return &script{
+				boot: func(e runtime.Env) { env = e; tick() },
+				wake: func(runtime.Env) { tick() },
+			}
+		}})
+	defer w.Close()
+	runFor(w, 60*time.Second)
+	w.Heal([]runtime.NodeID{1, 2})
+	runFor(w, 3*time.Second)
+	if fired := w.Fired(); fired[faults.KindClog] < 10 {
+		t.Fatalf("%d clogs", fired[faults.KindClog])
+	}
+	if sent-got > 2 || most < 5 {
+		t.Errorf("%d frames sent, %d arrived, at most %d at once", sent, got, most+1)
+	}
+}
+
 func TestClocksDriftWithinTheirBound(t *testing.T) {
 	for seed := range uint64(50) {
 		var first, second runtime.Instant

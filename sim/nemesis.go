@@ -24,6 +24,7 @@ const (
 	actWipe
 	actRestore
 	actPause
+	actClog
 	actCount
 )
 
@@ -84,6 +85,8 @@ func (n *nemesis) mean(act uint64) time.Duration {
 		return spec.Restore
 	case actPause:
 		return spec.Pause.Mean
+	case actClog:
+		return spec.Clog.Mean
 	}
 	return spec.Crash.Mean
 }
@@ -107,6 +110,8 @@ func (n *nemesis) act(act uint64) {
 		n.restore(act)
 	case actPause:
 		n.pause()
+	case actClog:
+		n.clog()
 	case actFill, actSlow, actStall:
 		n.disturb(act)
 	default:

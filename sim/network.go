@@ -38,7 +38,8 @@ type frame struct {
 
 // link is one direction between two machines.
 type link struct {
-	cuts     int // partitions that cut it now
+	cuts     int             // partitions that cut it now
+	clogged  runtime.Instant // until then it holds what is sent
 	inFlight int
 
 	latency, drop, dup, corrupt *faults.Site
@@ -120,7 +121,7 @@ func (n *network) launch(l *link, f frame, calm bool) {
 		d += l.latency.Between(0, extra)
 	}
 	l.inFlight++
-	n.w.queue.push(event{at: n.w.now.Add(d), kind: evDeliver, machine: f.to.index,
+	n.w.queue.push(event{at: max(n.w.now, l.clogged).Add(d), kind: evDeliver, machine: f.to.index,
 		ref: n.frames.add(f), prio: uint32(f.to.order.Draw())})
 }
 

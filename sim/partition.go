@@ -77,6 +77,28 @@ func (n *nemesis) change(p *partition) {
 	}
 }
 
+// clog lets the links that a node sends on, or hears by, or one of them, hold
+// their frames for a while. What was sent before the clog still comes in time.
+func (n *nemesis) clog() {
+	how := n.how[actClog]
+	until := n.w.now.Add(how.Between(time.Millisecond, n.w.spec.Clog.Max))
+	m := n.w.machines[n.whom[actClog].Below(uint64(len(n.w.machines)))]
+	out := how.Below(2) == 0
+	only := how.Below(2 * uint64(len(n.w.machines))) // beyond the machines: all of them
+	for i, peer := range n.w.machines {
+		if peer == m || only < uint64(len(n.w.machines)) && only != uint64(i) {
+			continue
+		}
+		from, to := m, peer
+		if !out {
+			from, to = peer, m
+		}
+		l := n.w.net.link(from, to)
+		l.clogged = max(l.clogged, until)
+	}
+	n.w.struck(faults.KindClog, m.id)
+}
+
 // cuts draws the links of a partition, and the nodes of one side.
 func (n *nemesis) cuts(shape faults.Shape) (cuts [][2]*Machine, side []runtime.NodeID) {
 	var ids []runtime.NodeID
