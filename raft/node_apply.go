@@ -6,9 +6,6 @@ import (
 	"github.com/octopii-go/octopii/runtime"
 )
 
-// applyMax is how many entries one apply job executes at most.
-const applyMax = 512
-
 // replica is the state machine and how far it has got. It belongs to the apply
 // lane: the loop makes it and never looks into it.
 type replica struct {
@@ -22,7 +19,6 @@ type replica struct {
 type applier struct {
 	node    *Node
 	replica *replica
-	queue   []Entry // committed, not yet in a job
 	job     applyJob
 	working bool
 	applied Index // reported to the core
@@ -55,22 +51,16 @@ func (a *applier) init(n *Node) {
 }
 
 // busy reports whether anything is still to be applied.
-func (a *applier) busy() bool { return a.working || len(a.queue) > 0 || a.restore.under }
+func (a *applier) busy() bool { return a.working || a.restore.under }
 
-// add queues committed entries.
-func (a *applier) add(entries []Entry) {
-	a.queue = append(a.queue, entries...)
-	a.begin()
-}
-
-// begin submits the next batch, unless one is under way.
-func (a *applier) begin() {
-	if a.working || len(a.queue) == 0 {
-		return
+// begin submits a round of committed entries. The core gives out the next one when
+// this one, or a snapshot beyond it, is reported as applied, and jobs of one lane
+// end in their order: so nothing ever waits here that a snapshot could overtake.
+func (a *applier) begin(entries []Entry) {
+	if a.busy() {
+		panic(fmt.Sprintf("raft: round from %d given out before the last one was applied", entries[0].Index))
 	}
-	n := min(len(a.queue), applyMax)
-	a.job.entries = append(a.job.entries[:0], a.queue[:n]...)
-	a.queue = append(a.queue[:0], a.queue[n:]...)
+	a.job.entries = append(a.job.entries[:0], entries...)
 	a.working = true
 	a.node.env.Submit(laneApply, a.job.run, a.job.done)
 }
@@ -138,7 +128,6 @@ func (a *applier) end(error) {
 		n.calls.applied(e.Index, e.Term, note.response)
 	}
 	a.report(a.job.entries[len(a.job.entries)-1].Index)
-	a.begin()
 	n.keeper.consider()
 	n.settle()
 }
@@ -160,16 +149,9 @@ type restoreJob struct {
 	meta    SnapshotMeta
 }
 
-// install replaces the state by a received snapshot, before anything is applied
-// that is not in a job yet. Entries that it covers are not applied any more.
+// install replaces the state by a received snapshot, after the round under way
+// and before the next.
 func (a *applier) install(meta SnapshotMeta) {
-	kept := a.queue[:0]
-	for _, e := range a.queue {
-		if e.Index > meta.Index {
-			kept = append(kept, e)
-		}
-	}
-	a.queue = kept
 	a.load(meta, func() {
 		a.report(meta.Index)
 		a.node.fetcher.resume()

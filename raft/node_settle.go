@@ -36,7 +36,7 @@ func (n *Node) carryOut(out *Output) {
 		n.outbox.gate(&out.Gated[i])
 	}
 	if len(out.Apply) > 0 {
-		n.applier.add(out.Apply)
+		n.applier.begin(out.Apply)
 	}
 	for _, peer := range out.SendSnapshot {
 		n.shipper.begin(peer)
