@@ -8,7 +8,7 @@ import (
 )
 
 // Heal ends the chaos for a core of nodes: no fault strikes them or the links
-// between them any more, and those that are down boot. All else stays as
+// between them any more, what links and disks hold up goes on, and those that are down boot. All else stays as
 // broken as it is for good: who is down stays down, what is cut stays cut, and
 // the faults of disks and links go on there. Besides, each node outside
 // hears none of the core from now on, or is heard by none of it, or both: one
@@ -35,7 +35,26 @@ func (w *World) Heal(core []runtime.NodeID) {
 			m.bootAfter(m.downtime.Between(0, bootSpread))
 		}
 	}
+	w.hasten()
 	w.emit(0, runtime.Event{Kind: runtime.WorldHeal, A: uint64(len(core)), B: uint64(len(w.machines) - len(core))})
+}
+
+// hasten lets what a fault holds up in the core come as if it had begun now: frames on its links, and
+// file calls on its disks.
+func (w *World) hasten() {
+	late := w.now.Add(netSlowMax)
+	w.queue.retime(func(e *event) {
+		switch {
+		case e.at <= late:
+		case e.kind == evDeliver:
+			f := &w.net.frames.slots[e.ref]
+			if f.from.calm && f.to.calm {
+				e.at = w.now.Add(w.net.link(f.from, f.to).latency.Between(netLatencyMin, netSlowMax))
+			}
+		case e.kind == evOp && w.machines[e.machine].calm:
+			e.at = w.now.Add(w.machines[e.machine].latency.Between(0, bootSpread))
+		}
+	})
 }
 
 // isolate cuts a node outside of the core off from it, in one direction or both.

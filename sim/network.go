@@ -41,6 +41,7 @@ type link struct {
 	cuts     int             // partitions that cut it now
 	clogged  runtime.Instant // until then it holds what is sent
 	inFlight int
+	sent     [runtime.ChannelCount]uint64 // frames handed over for it, by channel
 
 	latency, drop, dup, corrupt *faults.Site
 }
@@ -81,6 +82,9 @@ func (n *network) send(from *Machine, id runtime.NodeID, ch runtime.Channel, byt
 		return
 	}
 	l, spec := n.link(from, to), &n.w.spec
+	if ch < runtime.ChannelCount {
+		l.sent[ch]++
+	}
 	calm := from.calm && to.calm
 	switch {
 	case l.cuts > 0:
@@ -123,6 +127,12 @@ func (n *network) launch(l *link, f frame, calm bool) {
 	l.inFlight++
 	n.w.queue.push(event{at: max(n.w.now, l.clogged).Add(d), kind: evDeliver, machine: f.to.index,
 		ref: n.frames.add(f), prio: uint32(f.to.order.Draw())})
+}
+
+// Sent returns how many frames a node has sent to another on a channel, whatever
+// became of them.
+func (w *World) Sent(from, to runtime.NodeID, ch runtime.Channel) uint64 {
+	return w.net.link(w.machine(from), w.machine(to)).sent[ch]
 }
 
 // deliver hands an arriving frame to the process. The frame is whatever was

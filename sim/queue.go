@@ -60,6 +60,20 @@ func (q *queue) len() int { return len(q.heap) }
 func (q *queue) push(e event) {
 	q.seq++
 	e.seq = q.seq
+	q.insert(e)
+}
+
+// retime lets change move every event to another time.
+func (q *queue) retime(change func(*event)) {
+	events := q.heap
+	q.heap = make([]event, 0, len(events))
+	for i := range events {
+		change(&events[i])
+		q.insert(events[i])
+	}
+}
+
+func (q *queue) insert(e event) {
 	q.heap = append(q.heap, e)
 	h := q.heap
 	i := len(h) - 1
