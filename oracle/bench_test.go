@@ -41,6 +41,8 @@ func newSteady(observe func(*runtime.Record), image *payload) *steady {
 		s.emit(n+1, raft.Started, 0, 0, 0, 0, nil)
 	}
 	s.emit(1, raft.RoleChanged, uint64(raft.PreCandidate), 0, 0, 0, nil)
+	s.emit(1, raft.VoteAsked, 1, 0, 0, 1, nil)
+	s.emit(2, raft.PreVoteGranted, 1, 1, 0, 0, nil)
 	for n := range runtime.NodeID(3) {
 		s.image.bytes = stateBytes(1, 1)
 		s.emit(n+1, raft.StateChanged, 1, 1, 0, 0, nil)

@@ -6,10 +6,15 @@ import (
 )
 
 // acked judges raft.Acked (C7): all that it covers is on this disk for
-// certain. An acknowledgement that leaves after its term is over says nothing
-// that can be checked any more, and binds nobody.
+// certain. One that leaves after its term is over must not cover what a later term has cut:
+// the leader that it goes to may not know yet that it is none.
 func (o *LogOracle) acked(m *member, r *runtime.Record) bool {
 	term, match := raft.Term(r.B), raft.Index(r.C)
+	if term < m.cut.term && match >= m.cut.index {
+		return o.p.fail(r, logAckDurable, about{index: r.C},
+			"%v acknowledges up to %d to %v in term %d, and has cut its log from %d in term %d",
+			m.id, match, runtime.NodeID(r.A), term, m.cut.index, m.cut.term)
+	}
 	if term < m.state.term {
 		return true // a later term is not possible: the claim of it was judged
 	}
@@ -55,6 +60,22 @@ func (o *LogOracle) matched(m *member, r *runtime.Record) bool {
 		return o.p.fail(r, logMatchUntrue, about{index: r.B},
 			"%v takes %v for matched up to entry %d of term %d, where its disk has term %d and ends at %d",
 			m.id, peer.id, match, p.term, peer.disk.durable.log.term(match), peer.disk.durable.log.last)
+	}
+	return true
+}
+
+// rewound judges raft.Rewound (C8).
+func (o *LogOracle) rewound(m *member, r *runtime.Record) bool {
+	peer, next, term := o.h.member(runtime.NodeID(r.A)), raft.Index(r.B), raft.Term(r.C)
+	if peer == nil || m.role != raft.Leader || term != m.state.term {
+		return o.p.fail(r, malformed, about{},
+			"%v (%v of term %d) goes back to send to %v from %d on in term %d",
+			m.id, m.role, m.state.term, runtime.NodeID(r.A), next, term)
+	}
+	if match := m.match[peer.position]; next <= match {
+		return o.p.fail(r, logRewound, about{index: r.B},
+			"%v goes back to send to %v from entry %d on, which has acknowledged up to %d in term %d",
+			m.id, peer.id, next, match, term)
 	}
 	return true
 }
@@ -119,7 +140,13 @@ func (o *LogOracle) commitRule(m *member, r *runtime.Record, p place, term raft.
 // commit folds raft.Committed. Entries that nobody had committed before are
 // handed to the durability oracle one by one.
 func (h *history) commit(m *member, r *runtime.Record, d *DurabilityOracle) bool {
-	to := raft.Index(r.A)
+	to, term := raft.Index(r.A), raft.Term(r.B)
+	if to > h.committed.last {
+		if n := len(h.commits); n == 0 || h.commits[n-1].term < term {
+			h.commits = append(h.commits, commits{term: term})
+		}
+		h.commits[len(h.commits)-1].last = to
+	}
 	for i := h.committed.last + 1; i <= to; i++ {
 		p := place{i, m.log.term(i)}
 		h.committed.push(p.term)

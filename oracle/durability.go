@@ -101,8 +101,9 @@ func (o *DurabilityOracle) committed(m *member, r *runtime.Record, i raft.Index,
 // elected judges a new leader's log against what clients were told (D1). What
 // is committed but was not acknowledged is the log oracle's matter.
 func (o *DurabilityOracle) elected(m *member, r *runtime.Record) bool {
-	i, lacks := differs(&m.log, &o.h.committed, 1, o.h.committed.last)
-	for ; lacks && i <= o.h.acked; i++ {
+	owed := min(o.h.owed(raft.Term(r.B)), o.h.acked)
+	i, lacks := differs(&m.log, &o.h.committed, 1, owed)
+	for ; lacks && i <= owed; i++ {
 		if e := o.h.entries.main(i); e != nil && e.marks&acked != 0 && m.log.term(i) != e.term {
 			return o.p.fail(r, durabilityLost, about{index: uint64(i), call: e.call},
 				"call %d was told done; its entry %d of term %d is not in the log of %v, which becomes "+

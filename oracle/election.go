@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/runtime"
@@ -26,6 +27,7 @@ import (
 //	last-entry        a stale cache of the last entry (B34)
 //	term-from-nowhere pre-votes that change the term (A18)
 //	leader-pre-votes  no lease on votes (A22)
+//	no-pre-quorum     pre-votes of an earlier round counted (A20)
 //	claim             skip-sync, ack-before-durable
 type ElectionOracle struct {
 	h    *history
@@ -115,6 +117,9 @@ func (o *ElectionOracle) asked(m *member, r *runtime.Record) bool {
 			"%v asks for votes in term %d, and its own durable vote is %v",
 			m.id, term, m.claimed.vote)
 	}
+	if pre {
+		m.canvass.begin(r.Step, term, m.position)
+	}
 	campaigns := !pre && m.role == raft.Candidate && m.state.term == term ||
 		pre && m.role == raft.PreCandidate && m.state.term+1 == term
 	if campaigns && last != m.log.end() {
@@ -163,6 +168,9 @@ func (o *ElectionOracle) preGranted(m *member, r *runtime.Record) bool {
 			"%v pre-votes in term %d for %v, whose log ends with entry %d of term %d; its own ends with %d of %d",
 			m.id, r.A, runtime.NodeID(r.B), last.index, last.term, own.index, own.term)
 	}
+	if asker := o.h.member(runtime.NodeID(r.B)); asker != nil && asker.canvass.term == raft.Term(r.A) {
+		asker.canvass.granted |= 1 << m.position
+	}
 	return true
 }
 
@@ -177,6 +185,12 @@ func (o *ElectionOracle) roleChanged(m *member, r *runtime.Record, role raft.Rol
 		return o.p.fail(r, electionTransition, about{},
 			"%v goes from %v to %v in term %d",
 			m.id, m.role, role, term)
+	}
+	if granted := bits.OnesCount64(m.canvass.granted); role == raft.Candidate && len(o.h.members) > 1 &&
+		(granted < o.h.quorum || m.canvass.term != term) {
+		return o.p.fail(r, electionPreQuorum, about{},
+			"%v stands for election in term %d with %d pre-votes of %d members, of those asked for last, in term %d",
+			m.id, term, granted, len(o.h.members), m.canvass.term)
 	}
 	if role != raft.Leader {
 		return true

@@ -17,11 +17,32 @@ type history struct {
 
 	entries   entryTable
 	committed shadow     // the committed log, as long as any node's commit index ever was
+	commits   []commits  // by the term in which they happened, ascending
 	frontier  raft.Index // the last index applied by any node
 	acked     raft.Index // the highest index of a call that was told done
 	leaders   map[raft.Term]runtime.NodeID
 	contents  map[raft.Index]uint64 // content hash by snapshot index
 	calls     callTable
+}
+
+// commits are those that happened in one term: up to an index, after those of the
+// terms before. A later term's leader has all that an earlier one can still commit,
+// and commits it first or with something of its own, so these grow together.
+type commits struct {
+	term raft.Term
+	last raft.Index
+}
+
+// owed returns the last index that a leader of the term must have in its log: what
+// was committed in the terms before. One whose votes were long on their way may
+// take office when later terms have committed more, and can do no harm then.
+func (h *history) owed(term raft.Term) raft.Index {
+	for k := len(h.commits) - 1; k >= 0; k-- {
+		if h.commits[k].term < term {
+			return h.commits[k].last
+		}
+	}
+	return 0
 }
 
 func newHistory(voters []runtime.NodeID) *history {
@@ -145,6 +166,7 @@ func (h *history) appended(m *member, p place) {
 // truncated folds raft.Truncated.
 func (h *history) truncated(m *member, from raft.Index) {
 	m.log.cut(from)
+	m.cut = place{from, m.state.term}
 	m.disk.push(change{kind: changeTruncate, at: place{index: from}})
 }
 

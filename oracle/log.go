@@ -26,6 +26,7 @@ import (
 //	commit-beyond-log    commit not clamped at all (B04)
 //	match-untrue         stale acknowledgements counted (B12), ack-before-durable
 //	match-regressed      a match assigned, not raised (B10)
+//	rewound              stray refusals obeyed (B26)
 //	ack-not-durable      ack-before-durable (B14), out-of-order completion (B16)
 //	claim                skip-sync, skip-dir-sync, trust-the-page-cache
 //	claim-unknown        staged and flushed in another order (W14)
@@ -118,9 +119,9 @@ func (o *LogOracle) truncated(m *member, r *runtime.Record, from raft.Index) boo
 	return true
 }
 
-// elected judges a new leader's log (L4): everything committed is in it.
+// elected judges a new leader's log (L4): everything committed in earlier terms is in it.
 func (o *LogOracle) elected(m *member, r *runtime.Record) bool {
-	if i, lacks := differs(&m.log, &o.h.committed, 1, o.h.committed.last); lacks {
+	if i, lacks := differs(&m.log, &o.h.committed, 1, o.h.owed(raft.Term(r.B))); lacks {
 		return o.p.fail(r, logCompleteness, about{index: uint64(i)},
 			"%v becomes leader of term %d without the committed entry %d of term %d (it has term %d "+
 				"there; its log ends at %d)",

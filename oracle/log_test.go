@@ -91,6 +91,25 @@ var logCases = []ruleCase{
 	{"a leader without a committed entry", "log/completeness", func(tr *trace) {
 		usurp(tr, 3, 2, 2)
 	}},
+	{"a leader of an earlier term, whose votes were late", "", func(tr *trace) {
+		tr.append(3, 1, nil)
+		tr.campaign(3, 2)
+		tr.grant(2, 3, 2)
+		tr.role(1, raft.Follower, 1)
+		tr.elect(1, 2, 3)
+		tr.write(1, 2, 3, nil)
+		tr.role(3, raft.Leader, 2, 3, 2)
+	}},
+	{"one that lacks what was committed before its term", "log/completeness", func(tr *trace) {
+		tr.write(1, 2, 1, nil)
+		tr.append(3, 1, nil)
+		tr.campaign(3, 2)
+		tr.suite.history.member(2).votes[2] = 3 // as no honest voter would
+		tr.role(1, raft.Follower, 1)
+		tr.elect(1, 2, 3)
+		tr.write(1, 2, 3, nil)
+		tr.role(3, raft.Leader, 2, 3, 2)
+	}},
 	{"a commit that a later leader lacks", "log/completeness", func(tr *trace) {
 		tr.append(3, 1, nil)
 		tr.elect(3, 2, 2)
@@ -205,6 +224,26 @@ var commitCases = []ruleCase{
 		tr.state(2, 2, 0)
 		tr.acked(2, 1, 1, p.index)
 	}},
+	{"an acknowledgement in a past term of what has been cut since", "log/ack-not-durable", func(tr *trace) {
+		tr.append(3, 1, nil)
+		tr.placed(3, place{1, 1})
+		tr.append(3, 1, tr.put("b"))
+		tr.placed(3, place{2, 1})
+		tr.elect(2, 1, 2)
+		tr.state(3, 2, 0)
+		tr.cut(3, 2, 2)
+		tr.acked(3, 1, 1, 2)
+	}},
+	{"an acknowledgement in a past term of what stayed", "", func(tr *trace) {
+		tr.append(3, 1, nil)
+		tr.placed(3, place{1, 1})
+		tr.append(3, 1, tr.put("b"))
+		tr.placed(3, place{2, 1})
+		tr.elect(2, 1, 2)
+		tr.state(3, 2, 0)
+		tr.cut(3, 2, 2)
+		tr.acked(3, 1, 1, 1)
+	}},
 	{"an acknowledgement after a truncated entry was durable", "log/ack-not-durable", func(tr *trace) {
 		tr.append(1, 1, tr.put("b"))
 		tr.placed(1, place{2, 1})
@@ -228,6 +267,22 @@ var commitCases = []ruleCase{
 	{"an own match before it is durable", "log/match-untrue", func(tr *trace) {
 		p := appended(tr)
 		tr.matched(1, 1, p.index, 1)
+	}},
+	{"a leader goes back below a match", "log/rewound", func(tr *trace) {
+		p := appended(tr)
+		tr.placed(2, p)
+		tr.matched(1, 2, p.index, 1)
+		tr.emit(1, raft.Rewound, 2, uint64(p.index), 1, 0)
+	}},
+	{"a leader goes back to what follows a match", "", func(tr *trace) {
+		p := appended(tr)
+		tr.placed(2, p)
+		tr.matched(1, 2, p.index, 1)
+		tr.emit(1, raft.Rewound, 2, uint64(p.index+1), 1, 0)
+	}},
+	{"a follower goes back", "trace/malformed", func(tr *trace) {
+		p := appended(tr)
+		tr.emit(2, raft.Rewound, 1, uint64(p.index), 1, 0)
 	}},
 	{"a match that falls", "log/match-regressed", func(tr *trace) {
 		tr.matched(1, 2, 0, 1)

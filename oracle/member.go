@@ -30,11 +30,29 @@ type volatile struct {
 	role    raft.Role
 	state   ballot
 	voteEnd place // the last entry of the log when the vote was given
+	canvass canvass
 	log     shadow
+	cut     place // the last truncation: from where, and in which term
 	commit  raft.Index
 	applied raft.Index
 	found   store        // the log as it comes back at boot
 	match   []raft.Index // by member, of the term this member leads
+}
+
+// canvass is a round of pre-votes: what a member asked for last, and who has
+// granted it since.
+type canvass struct {
+	step    uint64 // of the records that asked
+	term    raft.Term
+	granted uint64 // by position
+}
+
+// begin notes that the member at the position asks for a term; its own pre-vote it
+// has. All peers are asked in one step.
+func (c *canvass) begin(step uint64, term raft.Term, position int) {
+	if c.step != step || c.term != term {
+		*c = canvass{step: step, term: term, granted: 1 << position}
+	}
 }
 
 // fileNames is how many file names are remembered per member.

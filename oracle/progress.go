@@ -2,12 +2,19 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/octopii-go/octopii/runtime"
 )
 
-// ProgressOracle judges that things happen (V0, V1, V3, V4) and that no node
+// ProgressOracle judges that things happen (V0, V1, V3, V4), that nothing else does (V2, V14), and that no node
 // panics (X3). It keeps a few counters.
+//
+// Planted bugs it trips on:
+//
+//	leaderless  election timeouts without a random part (A26), elections put off by anything (A28)
+//	restless    a peer that cannot be reached is probed all the time (B36)
+//	stuck       appends that were lost are not sent again (B76), a later term that nobody is told of (A76)
 //
 // When the faults are over for a core, the scenario gives it time, asks
 // [Suite.Converged] now and then, and when time is up says [Suite.Stuck]. A run in
@@ -50,8 +57,15 @@ func (o *ProgressOracle) converged(core []runtime.NodeID) bool {
 	return true
 }
 
+// led reports whether a member of the core leads the others' newest term and has committed
+// an entry of its own.
+func (o *ProgressOracle) led(core []runtime.NodeID) bool {
+	leader := o.h.leader()
+	return leader != nil && slices.Contains(core, leader.id) && leader.log.term(leader.commit) == leader.state.term
+}
+
 // stuck records that the run did not get on, and how things stand.
-func (o *ProgressOracle) stuck(text string) bool {
+func (o *ProgressOracle) stuck(broken rule, text string) bool {
 	standing := ""
 	for i := range o.h.members {
 		m := &o.h.members[i]
@@ -61,5 +75,5 @@ func (o *ProgressOracle) stuck(text string) bool {
 		}
 		standing += fmt.Sprintf("; %v %v of term %d, log to %d, commit %d, applied %d", m.id, m.role, m.state.term, m.log.last, m.commit, m.applied)
 	}
-	return o.p.fail(&o.p.last, progressStuck, about{}, "%s%s", text, standing)
+	return o.p.fail(&o.p.last, broken, about{}, "%s%s", text, standing)
 }

@@ -62,6 +62,7 @@ const (
 	electionTransition
 	electionUncampaigned
 	electionDeposed
+	electionPreQuorum
 	electionLast
 	electionClaim
 
@@ -79,6 +80,7 @@ const (
 	logCommitBeyond
 	logMatchUntrue
 	logMatchRegressed
+	logRewound
 	logAckDurable
 	logClaim
 	logClaimUnknown
@@ -111,6 +113,8 @@ const (
 	linearUndecided
 
 	progressStuck
+	progressLeaderless
+	progressRestless
 	progressPanic
 	progressUnanswered
 	progressNothing
@@ -134,6 +138,7 @@ var rules = [ruleCount]Rule{
 	electionUnled:        {"election", "unled-term", "E8", Safety, "an entry's term had a leader when the entry was made"},
 	electionUncampaigned: {"election", "term-from-nowhere", "E9", Safety, "nobody goes to a term in which nobody has stood for election"},
 	electionDeposed:      {"election", "leader-pre-votes", "V8", Safety, "a leader does not help to depose itself"},
+	electionPreQuorum:    {"election", "no-pre-quorum", "E6", Safety, "a candidate has the pre-votes of a majority, granted since it asked last"},
 	electionTransition:   {"election", "transition", "E10", Safety, "roles change along the allowed edges only"},
 	electionLast:         {"election", "last-entry", "E5", Safety, "a candidate names the last entry of its log"},
 	electionClaim:        {"election", "claim", "E4", Safety, "a hard state said to be durable is"},
@@ -152,6 +157,7 @@ var rules = [ruleCount]Rule{
 	logCommitBeyond:       {"log", "commit-beyond-log", "L8", Safety, "a commit index is within the log"},
 	logMatchUntrue:        {"log", "match-untrue", "C4", Safety, "what a leader takes for matched is durable at the peer"},
 	logMatchRegressed:     {"log", "match-regressed", "C6", Safety, "a match never falls within a term"},
+	logRewound:            {"log", "rewound", "C8", Safety, "nothing that a peer has acknowledged in a term is sent to it again"},
 	logAckDurable:         {"log", "ack-not-durable", "C7", Safety, "an acknowledgement leaves when everything it covers is durable"},
 	logClaim:              {"log", "claim", "C7", Safety, "an entry said to be durable is, byte for byte"},
 	logClaimUnknown:       {"log", "claim-unknown", "D2", Safety, "what is said to be durable was written, and in order"},
@@ -184,7 +190,9 @@ var rules = [ruleCount]Rule{
 	linearUndecided: {"linear", "undecided", "K1", Safety, "whether they are was decided"},
 
 	progressUnanswered: {"progress", "unanswered", "V5", Liveness, "a node that lives answers a call whose entry it has applied"},
-	progressStuck:      {"progress", "stuck", "V1", Liveness, "after the heal the core elects, commits and converges in time"},
+	progressStuck:      {"progress", "stuck", "V3", Liveness, "after the heal the core commits and converges in time"},
+	progressLeaderless: {"progress", "leaderless", "V1", Liveness, "after the heal the core elects a leader within a few election timeouts"},
+	progressRestless:   {"progress", "restless", "V14", Liveness, "a core with nothing to do keeps its leader, and sends no more than heartbeats and probes"},
 	progressPanic:      {"progress", "panic", "X3", Panic, "no node panics"},
 	progressNothing:    {"progress", "nothing-done", "V0", Vacuous, "some client was told that something is done"},
 	progressUnseen:     {"progress", "nothing-seen", "V0", Vacuous, "every oracle saw something to judge"},

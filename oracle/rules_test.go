@@ -61,6 +61,7 @@ var electionCases = []ruleCase{
 		tr.elect(1, 2, 1)
 		tr.role(1, raft.Follower, 1)
 		tr.role(1, raft.PreCandidate, 1)
+		tr.canvass(1, 1)
 		tr.role(1, raft.Candidate, 1)
 		tr.role(1, raft.Leader, 1, 1, 2)
 	}},
@@ -140,6 +141,7 @@ var electionCases = []ruleCase{
 	}},
 	{"a candidate asks before its own vote is durable", "election/vote-not-durable", func(tr *trace) {
 		tr.role(1, raft.PreCandidate, 0)
+		tr.canvass(1, 1)
 		tr.state(1, 1, 0)
 		tr.changed(1, 1, 1)
 		tr.role(1, raft.Candidate, 1)
@@ -147,6 +149,7 @@ var electionCases = []ruleCase{
 	}},
 	{"a leader whose own vote is not durable", "election/vote-not-durable", func(tr *trace) {
 		tr.role(1, raft.PreCandidate, 0)
+		tr.canvass(1, 1)
 		tr.changed(1, 1, 1)
 		tr.role(1, raft.Candidate, 1)
 		tr.grant(2, 1, 1)
@@ -155,6 +158,7 @@ var electionCases = []ruleCase{
 	}},
 	{"a candidate asks before its term is durable", "election/term-not-durable", func(tr *trace) {
 		tr.role(1, raft.PreCandidate, 0)
+		tr.canvass(1, 1)
 		tr.changed(1, 1, 1)
 		tr.role(1, raft.Candidate, 1)
 		tr.emit(1, raft.VoteAsked, 1, 0, 0, 0)
@@ -231,6 +235,19 @@ var electionCases = []ruleCase{
 		tr.role(1, raft.Follower, 1)
 		tr.grant(2, 1, 1)
 		tr.role(1, raft.Leader, 1, 1, 2)
+	}},
+	{"a candidate without pre-votes", "election/no-pre-quorum", func(tr *trace) {
+		tr.role(1, raft.PreCandidate, 0)
+		tr.emit(1, raft.VoteAsked, 1, 0, 0, 1)
+		tr.state(1, 1, 1)
+		tr.role(1, raft.Candidate, 1)
+	}},
+	{"a candidate by pre-votes of the round before", "election/no-pre-quorum", func(tr *trace) {
+		tr.role(1, raft.PreCandidate, 0)
+		tr.canvass(1, 1)
+		tr.emit(1, raft.VoteAsked, 1, 0, 0, 1)
+		tr.state(1, 1, 1)
+		tr.role(1, raft.Candidate, 1)
 	}},
 	{"an election without a pre-vote", "election/transition", func(tr *trace) {
 		tr.state(1, 1, 1)
@@ -329,6 +346,8 @@ var progressCases = []ruleCase{
 	{"applied and not answered by one that died", "", func(tr *trace) {
 		tr.unanswered(func() { tr.emit(1, runtime.WorldKill, 0, 0, 0, 0) })
 	}},
+	{"nobody leads", "progress/leaderless", func(tr *trace) { tr.suite.Leaderless("nobody leads") }},
+	{"no rest", "progress/restless", func(tr *trace) { tr.suite.Restless("it goes on") }},
 	{"out of time", "progress/stuck", func(tr *trace) { tr.suite.Stuck("nothing happens") }},
 	{"nothing done", "progress/nothing-done", func(tr *trace) {
 		tr.start(10, tr.put("a"))

@@ -88,7 +88,18 @@ func (s *Suite) Converged(core []runtime.NodeID) bool { return s.progress.conver
 
 // Stuck says that what had to happen did not happen in time: a violation, which
 // the text describes.
-func (s *Suite) Stuck(text string) { s.progress.stuck(text) }
+func (s *Suite) Stuck(text string) { s.progress.stuck(progressStuck, text) }
+
+// Led reports whether a member of the core leads, and has committed an entry of
+// its own term. It is cheap.
+func (s *Suite) Led(core []runtime.NodeID) bool { return s.progress.led(core) }
+
+// Leaderless says that nobody in the core did so in time: a violation, which the text describes.
+func (s *Suite) Leaderless(text string) { s.progress.stuck(progressLeaderless, text) }
+
+// Restless says that the core did not rest when it had nothing to do: a violation, which the
+// text describes.
+func (s *Suite) Restless(text string) { s.progress.stuck(progressRestless, text) }
 
 // Observe judges the record, which comes after all those observed before. The
 // record and its note are used during the call only. After the first violation
@@ -106,7 +117,7 @@ func (s *Suite) Observe(r *runtime.Record) {
 		runtime.WorldPause, runtime.WorldHeal:
 		s.observeWorld(r)
 		s.reporter.landmarks.add(r, s.history.order)
-	case raft.Recovered, raft.Appended, raft.EntryPlaced, raft.Acked, raft.Matched, raft.Committed, raft.Proposed, raft.Applied,
+	case raft.Recovered, raft.Appended, raft.EntryPlaced, raft.Acked, raft.Matched, raft.Rewound, raft.Committed, raft.Proposed, raft.Applied,
 		raft.VoteAsked, raft.PreVoteGranted:
 		s.observeNode(r)
 		s.reporter.recent.add(r, s.history.order)
@@ -248,6 +259,8 @@ func (s *Suite) observeLog(m *member, r *runtime.Record) {
 		}
 	case raft.Matched:
 		s.log.matched(m, r)
+	case raft.Rewound:
+		s.log.rewound(m, r)
 	case raft.Committed:
 		if s.durability.committing(m, r) && s.log.committed(m, r) {
 			h.commit(m, r, &s.durability)

@@ -146,10 +146,25 @@ func (tr *trace) role(n runtime.NodeID, role raft.Role, term uint64, voters ...u
 func (tr *trace) campaign(n runtime.NodeID, term uint64) {
 	end := tr.end(n)
 	tr.role(n, raft.PreCandidate, term-1)
-	tr.emit(n, raft.VoteAsked, term, uint64(end.index), uint64(end.term), 1)
+	tr.canvass(n, term)
 	tr.state(n, term, uint64(n))
 	tr.role(n, raft.Candidate, term)
 	tr.emit(n, raft.VoteAsked, term, uint64(end.index), uint64(end.term), 0)
+}
+
+// canvass lets n ask for pre-votes, and all grant them that may. A candidate that should get
+// none has them all the same, unseen: the rules that judge what it does next are the subject.
+func (tr *trace) canvass(n runtime.NodeID, term uint64) {
+	end := tr.end(n)
+	tr.emit(n, raft.VoteAsked, term, uint64(end.index), uint64(end.term), 1)
+	for i := range tr.suite.history.members {
+		m := &tr.suite.history.members[i]
+		if m.id != n && m.running && m.role != raft.Leader && !end.behind(m.log.end()) {
+			tr.emit(m.id, raft.PreVoteGranted, term, uint64(n), uint64(end.index), uint64(end.term))
+		} else {
+			tr.suite.history.member(n).canvass.granted |= 1 << m.position
+		}
+	}
 }
 
 // grant lets a voter vote for a candidate.

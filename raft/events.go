@@ -28,6 +28,8 @@ const (
 	Acked runtime.EventKind = 0xaada4c78
 	// Matched: the leader of term C learnt that the log of A matches its own up to B. Its own writes count the same way.
 	Matched runtime.EventKind = 0x8aa0b2b8
+	// Rewound: the leader of term C goes back to send to A from entry B on.
+	Rewound runtime.EventKind = 0x2f4da2ac
 	// Committed: the commit index is now A, in term B, with role C; D is the last index known to match the leader's log.
 	Committed runtime.EventKind = 0x58a5024a
 	// Proposed: call A became the entry at index B of term C with entry hash D.
@@ -65,6 +67,7 @@ var Events = []runtime.EventInfo{
 	{Kind: Truncated, Name: "raft.truncated", Text: "from index {A} in term {B}"},
 	{Kind: Acked, Name: "raft.acked", Text: "to {A:n} term {B} match {C}"},
 	{Kind: Matched, Name: "raft.matched", Text: "{A:n} at {B} in term {C}"},
+	{Kind: Rewound, Name: "raft.rewound", Text: "{A:n} to {B} in term {C}"},
 	{Kind: Committed, Name: "raft.committed", Text: "{A} in term {B} role {C} verified {D}"},
 	{Kind: Proposed, Name: "raft.proposed", Text: "call {A} at {B} term {C} hash {D:x}"},
 	{Kind: Applied, Name: "raft.applied", Text: "index {A} term {B} chain {C:x} hash {D:x}"},

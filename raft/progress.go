@@ -66,16 +66,8 @@ func (p *progress) reset(next Index, now runtime.Instant) {
 	p.window.clear()
 }
 
-// probe begins to look for where the logs agree, at next-1 first.
-func (p *progress) probe(next Index) {
-	p.enter(probing, next)
-}
-
-// replicate begins to stream from next on, before which the logs agree.
-func (p *progress) replicate(next Index) {
-	p.enter(replicating, next)
-}
-
+// enter begins to feed the peer in a state, from next on, or from what it has not
+// acknowledged yet if that is later.
 func (p *progress) enter(state progressState, next Index) {
 	p.state, p.next = state, max(next, p.match+1)
 	p.stale = p.seq

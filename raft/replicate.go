@@ -155,6 +155,22 @@ func (c *Core) sendSnapshot(p *progress) {
 	c.out.SendSnapshot = append(c.out.SendSnapshot, p.id)
 }
 
+// probe begins to look for where the logs agree, at next-1 first.
+func (c *Core) probe(p *progress, next Index) { c.turn(p, probing, next) }
+
+// replicate begins to stream from next on, before which the logs agree.
+func (c *Core) replicate(p *progress, next Index) { c.turn(p, replicating, next) }
+
+// turn changes how a peer is fed. That it is fed again with what it was sent before is
+// traced.
+func (c *Core) turn(p *progress, state progressState, next Index) {
+	before := p.next
+	p.enter(state, next)
+	if p.next < before {
+		c.event(Rewound, uint64(p.id), uint64(p.next), uint64(c.term), 0)
+	}
+}
+
 // stepPeer handles a reply of the own term.
 func (c *Core) stepPeer(m *Message) {
 	if c.role != Leader {
@@ -190,13 +206,13 @@ func (c *Core) stepAck(p *progress, m *Message) {
 	switch p.state {
 	case probing:
 		if grown || m.Seq > p.stale && m.Seq <= p.seq {
-			p.replicate(m.Index + 1)
+			c.replicate(p, m.Index+1)
 		}
 	case replicating:
 		p.window.free(p.match)
 	case snapshotting:
 		if p.match >= c.log.base.index {
-			p.replicate(p.match + 1)
+			c.replicate(p, p.match+1)
 		}
 	}
 	if grown {
@@ -216,7 +232,7 @@ func (c *Core) stepReject(p *progress, m *Message) {
 		return
 	}
 	if c.log.has(hint) {
-		p.replicate(hint.index + 1)
+		c.replicate(p, hint.index+1)
 		return
 	}
 	agreed := c.log.floor(hint.index, hint.term)
@@ -225,7 +241,7 @@ func (c *Core) stepReject(p *progress, m *Message) {
 		// Even the base is too new.
 		c.sendSnapshot(p)
 	case p.state == replicating || agreed.index < p.next-1:
-		p.probe(agreed.index + 1)
+		c.probe(p, agreed.index+1)
 	}
 }
 
@@ -250,14 +266,14 @@ func (c *Core) stepHeartbeatReply(p *progress, m *Message) {
 		oldest := p.window.oldest()
 		switch {
 		case m.Seq > oldest.round && m.Index < oldest.last:
-			p.replicate(max(m.Index, p.match) + 1)
+			c.replicate(p, max(m.Index, p.match)+1)
 		case m.Seq > max(oldest.round, p.round)+1:
 			// It has the entries: its disk is slow, or the reply was lost.
 			p.nudge = true
 		}
 	case snapshotting:
 		if m.Index >= c.log.base.index {
-			p.probe(m.Index + 1)
+			c.probe(p, m.Index+1)
 		}
 	}
 }

@@ -92,10 +92,10 @@ func (c *Core) SnapshotSent(to runtime.NodeID, meta SnapshotMeta, ok bool) {
 			continue
 		}
 		if ok {
-			p.probe(min(meta.Index, c.log.last) + 1)
+			c.probe(p, min(meta.Index, c.log.last)+1)
 			continue
 		}
-		p.probe(p.next)
+		c.probe(p, p.next)
 		p.waiting = true
 		p.round = c.round
 	}

@@ -18,6 +18,11 @@ const (
 	settleWithin = 30 * time.Second
 )
 
+// leaderWithin is how long after the heal a leader must have committed something: eight
+// election timeouts. A wait for a leader is two at most, and the next one
+// follows only if votes are split, which happens in one election of a hundred.
+const leaderWithin = 8 * time.Second
+
 // probeOps is how many operations a healed core must finish.
 const probeOps = 20
 
@@ -27,8 +32,10 @@ type phase uint8
 const (
 	phaseChaos    phase = iota // clients work, faults strike
 	phaseOvertime              // some kind of fault has not struck yet
-	phaseProbe                 // the healed core must finish new work
+	phaseElect                 // the healed core must elect a leader
+	phaseProbe                 // it must finish new work
 	phaseSettle                // it must end what is under way, and converge
+	phaseQuiet                 // it must rest
 	phaseOver
 )
 
@@ -47,6 +54,7 @@ type Run struct {
 	ops     Ops  // of the chaos phase
 	missing []faults.Kind
 	leaders int
+	calm    calm
 	// declares: the ledger must know who claims which bytes.
 	declares bool
 	result   *Result
@@ -132,19 +140,29 @@ func (r *Run) turn() {
 		if len(r.missing) == 0 || r.w.Now() > r.until {
 			r.heal()
 		}
+	case phaseElect:
+		if e := r.judge.(elector); e.Led(r.core) {
+			r.phase = phaseProbe
+		} else if r.w.Now() > r.calm.leaderBy {
+			r.fail(e.Leaderless, "nobody in the core %v leads and commits %v after the heal", r.core, leaderWithin)
+		}
 	case phaseProbe:
 		if r.load.ops.Done >= probeOps {
 			r.load.wind()
 			r.phase = phaseSettle
 			r.until = r.w.Now().Add(settleWithin)
 		} else if r.w.Now() > r.until {
-			r.stuck("%d of %d operations done %v after the heal", r.load.ops.Done, probeOps, probeWithin)
+			r.fail(r.judge.Stuck, "%d of %d operations done %v after the heal", r.load.ops.Done, probeOps, probeWithin)
 		}
 	case phaseSettle:
-		if r.load.done() && r.judge.Converged(r.core) {
-			r.phase = phaseOver
+		if r.load.done() && r.w.Now() > r.calm.from && r.judge.Converged(r.core) {
+			r.rest()
 		} else if r.w.Now() > r.until {
-			r.stuck("the core %v has not converged %v after its last operation", r.core, settleWithin)
+			r.fail(r.judge.Stuck, "the core %v has not converged %v after its last operation", r.core, settleWithin)
+		}
+	case phaseQuiet:
+		if r.w.Now() > r.until {
+			r.rested()
 		}
 	}
 }
@@ -160,12 +178,17 @@ func (r *Run) heal() {
 	r.load.probe(r.core)
 	r.phase = phaseProbe
 	r.until = r.w.Now().Add(probeWithin)
+	r.calm.leaderBy, r.calm.from = r.w.Now().Add(leaderWithin), r.w.Now().Add(heartbeatEvery)
+	if _, elects := r.judge.(elector); elects {
+		r.phase = phaseElect
+	}
 }
 
-// stuck ends the run: the core did not get on. Over the budget nobody owed that.
-func (r *Run) stuck(format string, args ...any) {
+// fail ends the run: the core did not do what it should, as say tells the judge. Over the budget
+// nobody owed that.
+func (r *Run) fail(say func(text string), format string, args ...any) {
 	if !r.setup.Faults.OverBudget() {
-		r.judge.Stuck(fmt.Sprintf(format, args...))
+		say(fmt.Sprintf(format, args...))
 	}
 	r.phase = phaseOver
 }
