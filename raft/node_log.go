@@ -2,6 +2,7 @@ package raft
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -30,7 +31,8 @@ const (
 	entryInLog = 128
 )
 
-// chorePause is the time after which a failed chore of the log is tried again.
+// chorePause is the time after which a failed chore of the log is tried again, and a
+// flush for which there was no space.
 const chorePause = 50 * time.Millisecond
 
 // hardStateSize is the length of an encoded HardState: term, vote and
@@ -79,8 +81,9 @@ type writer struct {
 
 	flush    flushJob // of the group in flight
 	flushing bool
-	staged   WriteID // the last write in the open group, or before
-	flushed  WriteID // the last write in the group in flight, or before
+	flushAt  runtime.Instant // when to flush the group in flight again; Never: it is being flushed
+	staged   WriteID         // the last write in the open group, or before
+	flushed  WriteID         // the last write in the group in flight, or before
 	durable  WriteID
 
 	choring    bool
@@ -102,13 +105,15 @@ func (w *writer) init(n *Node) {
 	w.node = n
 	w.flush.run = w.flush.execute
 	w.flush.done = w.endFlush
+	w.flushAt = runtime.Never
 	w.choreEnded = w.endChore
 }
 
 // full reports whether that many more bytes and entries should not be taken in
-// before the disk has caught up.
+// before the disk has caught up or has space again.
 func (w *writer) full(bytes, entries int) bool {
-	return entries > 0 && w.log.StagedBytes()+bytes+entries*entryInLog > groupMax-groupReserve
+	bytes += entries * entryInLog
+	return entries > 0 && (w.log.StagedBytes()+bytes > groupMax-groupReserve || w.log.NoSpace(bytes))
 }
 
 // busy reports whether anything is staged, in flight or being tidied up.
@@ -122,6 +127,7 @@ func (w *writer) stage(write *Write) {
 	w.staged = write.ID
 	b := &w.batch
 	b.Reset()
+	b.Insist() // entries were asked about in full, and what the core has taken in cannot be refused
 	w.values = w.values[:0]
 	if write.Reset != nil {
 		b.Rebase(topicMain, uint64(write.Reset.Index)+1)
@@ -163,6 +169,10 @@ func (w *writer) begin() {
 		w.beginChore()
 	}
 	if w.flushing {
+		if w.flushAt != runtime.Never && (w.node.env.Now() >= w.flushAt || w.node.phase == draining) {
+			w.flushAt = runtime.Never
+			w.node.env.Submit(laneLog, w.flush.run, w.flush.done)
+		}
 		return
 	}
 	if group := w.log.Cut(); group != nil {
@@ -176,6 +186,13 @@ func (w *writer) begin() {
 func (w *writer) endFlush(err error) {
 	n := w.node
 	if n.phase == ended {
+		return
+	}
+	if errors.Is(err, walrus.ErrNoSpace) && n.phase == running {
+		// Nothing was promised, and the same group can be written when there is space.
+		n.refuse(laneLog, err)
+		w.flushAt = n.env.Now().Add(chorePause)
+		n.settle()
 		return
 	}
 	if err != nil {

@@ -53,7 +53,7 @@ func (n *Node) carryOut(out *Output) {
 // arm sets the alarm to the earliest deadline. One that is too early stays: it
 // is put right when it goes off, which is cheaper than moving it with every message.
 func (n *Node) arm() {
-	due := min(n.core.Deadline(), n.calls.expiry, n.shipper.deadline, n.writer.choreAt)
+	due := min(n.core.Deadline(), n.calls.expiry, n.shipper.deadline, n.writer.choreAt, n.writer.flushAt)
 	if due < n.armed {
 		n.armed = due
 		n.env.WakeAt(due)

@@ -307,6 +307,35 @@ func TestFailedSyncOfTheLogHaltsAtOnce(t *testing.T) {
 	w.same()
 }
 
+// A full disk halts nobody: the node acknowledges nothing, and goes on when there is space.
+func TestFullDiskIsWaitedFor(t *testing.T) {
+	w := newTestWorld(t, 3, NodeConfig{})
+	w.put(1)
+	follower := w.hosts[w.leader().id%3]
+	acked := follower.count(Acked)
+	tried := 0
+	follower.disk.fail = func(op, name string) error {
+		if op == "write" || op == "allocate" {
+			tried++
+			return runtime.ErrNoSpace
+		}
+		return nil
+	}
+	w.put(3)
+	w.run(time.Second)
+	if follower.halted || follower.count(Acked) != acked || tried < 3 {
+		t.Fatalf("halted %v for %v after %d attempts, with %d acknowledgements more",
+			follower.halted, follower.reason, tried, follower.count(Acked)-acked)
+	}
+	follower.disk.fail = nil
+	w.put(1)
+	w.run(time.Second)
+	if follower.count(Acked) == acked {
+		t.Error("nothing was acknowledged when there was space again")
+	}
+	w.same()
+}
+
 // A snapshot whose file cannot be written, synced or named is dropped, and
 // another is taken later; what is on disk under the final name was claimed.
 func TestFailedSnapshotIsTakenAgain(t *testing.T) {

@@ -5,7 +5,8 @@ package walrus
 // caller, may be reused after Reset, and does not copy: payloads and values
 // must stay unchanged until Log.Stage has returned.
 type Batch struct {
-	ops []change
+	ops    []change
+	insist bool
 }
 
 // change is one element of a batch.
@@ -49,8 +50,23 @@ func (b *Batch) Rebase(t Topic, first uint64) {
 	b.ops = append(b.ops, change{record: record{kind: kindRebase, topic: t, index: first}})
 }
 
+// appends reports whether the batch has entries.
+func (b *Batch) appends() bool {
+	for i := range b.ops {
+		if b.ops[i].kind == kindEntry {
+			return true
+		}
+	}
+	return false
+}
+
+// Insist makes Stage take the batch although the device is full: for callers that ask
+// Log.NoSpace beforehand. Its Flush may have to wait for space.
+func (b *Batch) Insist() { b.insist = true }
+
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
+	b.insist = false
 	clear(b.ops)
 	b.ops = b.ops[:0]
 }

@@ -1,8 +1,6 @@
 package walrus
 
 import (
-	"path"
-
 	"github.com/octopii-go/octopii/runtime"
 )
 
@@ -10,7 +8,7 @@ const (
 	// spareName is a file on its way to be a spare segment.
 	spareName = "spare.tmp"
 	// allocateStep is how much one chore zeroes: flushes wait behind chores.
-	allocateStep = 4 << 20
+	allocateStep = 2 << 20
 	// sparesMin is how many segments lie ready: rotation takes one and leaves one. There
 	// are never more: a file that far behind a segment shows that the
 	// segment holds a durable group.
@@ -28,113 +26,105 @@ type chore struct {
 // goes with its result, on the node's loop. A failure is no reason to halt: the
 // work is due again at a later Chore.
 //
-// It prepares spare segments and removes segments that nothing needs.
+// It prepares spare segments and removes segments that nothing needs. An error that matches runtime.ErrNoSpace means that there is no room for
+// the next segment: the log goes on as long as it can, see ErrNoSpace.
 func (l *Log) Chore() (job func(runtime.FS) error, done func(error)) {
 	switch {
 	case l.chore.busy || l.failed != nil:
 		return nil, nil
-	case len(l.spares) < sparesMin && l.settled == l.active().seq:
+	case len(l.dead) > 0 && l.noSpace:
+		return l.removeDead()
+	case l.noSpace && l.chore.making != nil && l.chore.making.old > 0 && l.removable(0):
+		return l.removeOldest() // one has been taken, and was too small
+	case l.settled == l.active().seq && l.wanting() < sparesMin:
 		return l.prepare()
 	case len(l.dead) > 0:
 		return l.removeDead()
-	case l.removable():
+	case l.removable(1): // one is kept, to be the next spare
 		return l.removeOldest()
 	}
 	return nil, nil
+}
+
+// wanting returns which spare is to be made next, counted from the active segment: one
+// that is missing, or has only a name.
+func (l *Log) wanting() int {
+	for i := range l.spares {
+		if l.spares[i].size < l.o.SegmentBytes {
+			return i
+		}
+	}
+	return len(l.spares)
 }
 
 // prepare works on the next spare.
 func (l *Log) prepare() (job func(runtime.FS) error, done func(error)) {
 	m := l.chore.making
 	if m == nil {
-		seq := l.active().seq + uint64(len(l.spares)) + 1
-		m = &making{dir: l.o.Dir, size: l.o.SegmentBytes, spare: spare{seq: seq, name: segmentName(l.o.Dir, seq)}}
+		m = l.newMaking()
 		l.chore.making = m
 	}
+	if m.recycled == "" && m.old == 0 && (m.file == nil || l.noSpace && !m.named) && l.removable(0) {
+		m.recycled = l.dropOldest()
+		l.stats.Recycled++
+	}
 	l.chore.busy = true
-	job = func(fs runtime.FS) error { return m.step(disk{fs}) }
-	done = func(err error) {
-		l.chore.busy = false
-		switch {
-		case err != nil:
-			l.chore.making = nil
-		case m.finished:
-			l.chore.making = nil
-			l.spares = append(l.spares, m.spare)
+	return m.run, m.done
+}
+
+// newMaking plans the next spare. It makes the two functions of all its steps, of which
+// there are many.
+func (l *Log) newMaking() *making {
+	i := l.wanting()
+	seq := l.active().seq + uint64(i) + 1
+	m := &making{dir: l.o.Dir, want: l.o.SegmentBytes, spare: spare{seq: seq, name: segmentName(l.o.Dir, seq)}}
+	if i < len(l.spares) {
+		m.replaces = l.spares[i].file
+	}
+	m.run = func(fs runtime.FS) error { return m.step(disk{fs}) }
+	m.done = func(err error) { l.stepped(m, err) }
+	return m
+}
+
+// stepped takes over what a step has done.
+func (l *Log) stepped(m *making, err error) {
+	l.chore.busy = false
+	switch {
+	case outOfSpace(err):
+		l.noSpace = true
+	case err != nil:
+		l.chore.making = nil
+		if m.recycled != "" {
+			l.dead = append(l.dead, m.recycled)
 		}
-	}
-	return job, done
-}
-
-// making is a spare segment being made. Its fields belong to the job while one
-// runs, and to the loop otherwise.
-type making struct {
-	spare
-	dir       string
-	size      int64
-	allocated int64
-	named     bool // has its final name, not yet durably
-	finished  bool
-}
-
-// step does one more part. The zeros need no sync of their own: nobody relies on
-// them, and the sync of the first group carries them along.
-//
-// The name does need one, because whatever is acknowledged in this segment
-// hangs on it. If that sync fails, the name may be missing after a power loss for
-// ever, and no later sync of the folder would prove otherwise. So the file is
-// given up, and the next attempt renames another one over it, which is a change of
-// the folder of its own, made durable by a sync of its own. Until then the segment
-// before it is not put to use, so that nothing hangs on the doubtful name.
-func (m *making) step(d disk) error {
-	err := m.grow(d)
-	if err == nil && m.named {
-		err = d.syncDir(m.dir)
-		m.finished = err == nil
-	}
-	if err != nil {
-		m.giveUp()
-	}
-	return err
-}
-
-// grow zeroes the next part of the file, and gives it its name after the last.
-func (m *making) grow(d disk) (err error) {
-	tmp := path.Join(m.dir, spareName)
-	if m.file == nil {
-		if m.file, err = d.create(tmp); err != nil {
-			return err
-		}
-	}
-	n := min(allocateStep, m.size-m.allocated)
-	if err := allocate(m.file, m.allocated, n); err != nil {
-		return err
-	}
-	if m.allocated += n; m.allocated < m.size {
-		return nil
-	}
-	m.named = true
-	return d.rename(tmp, m.name)
-}
-
-// giveUp closes the file: nothing was promised about it.
-func (m *making) giveUp() {
-	if m.file != nil {
-		_ = m.file.Close()
+	case m.finished:
+		l.chore.making = nil
+		l.noSpace = false
+		l.supply(m.spare)
 	}
 }
 
-// removable reports whether nothing needs the oldest segment: a later one holds
-// a durable group, and with it the stable keys; no topic has an entry in
-// it; no reader has it pinned. That the truncations are durable follows from
-// their being published.
-func (l *Log) removable() bool {
-	oldest := l.segs[0]
-	if oldest.seq >= l.settled || oldest.pins > 0 {
+// supply takes a spare that is ready, in the place of one that only held the name.
+func (l *Log) supply(s spare) {
+	i := int(s.seq - l.active().seq - 1)
+	if i == len(l.spares) {
+		l.spares = append(l.spares, s)
+		return
+	}
+	l.spares[i] = s
+}
+
+// removable reports whether nothing needs the oldest segment and the n after it: a
+// later one holds a durable group, and with it the stable keys; no topic has an
+// entry in them; no reader has the oldest pinned. That the truncations are
+// durable follows from their being published.
+func (l *Log) removable(n int) bool {
+	last := l.segs[0].seq + uint64(n)
+	if last >= l.settled || l.segs[0].pins > 0 {
 		return false
 	}
 	for _, t := range l.topics {
-		if t.slots.count > 0 && t.slots.at(0).seg == uint32(oldest.seq) {
+		if t.slots.count > 0 && t.slots.at(0).seg-uint32(l.segs[0].seq) <= uint32(n) {
 			return false
 		}
 	}
@@ -147,9 +137,15 @@ func (l *Log) removable() bool {
 // chain it is, and finds the truncations in later segments, or finds a gap behind it
 // and leaves it out.
 func (l *Log) removeOldest() (job func(runtime.FS) error, done func(error)) {
-	l.dead = append(l.dead, l.segs[0].name)
-	l.segs = append(l.segs[:0], l.segs[1:]...)
+	l.dead = append(l.dead, l.dropOldest())
 	return l.removeDead()
+}
+
+// dropOldest takes the oldest segment out of the log, and returns the name of its file.
+func (l *Log) dropOldest() string {
+	name := l.segs[0].name
+	l.segs = append(l.segs[:0], l.segs[1:]...)
+	return name
 }
 
 // removeDead removes a file that is not part of the log any more.
@@ -160,6 +156,7 @@ func (l *Log) removeDead() (job func(runtime.FS) error, done func(error)) {
 	done = func(err error) {
 		l.chore.busy = false
 		if err == nil {
+			l.stats.Removed++
 			l.dead = append(l.dead[:0], l.dead[1:]...)
 		}
 	}

@@ -35,7 +35,7 @@ func retry(call func() error) error {
 // definite reports whether an error is an answer rather than a failure.
 func definite(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrInvalid) ||
-		errors.Is(err, fs.ErrClosed) || errors.Is(err, runtime.ErrLocked)
+		errors.Is(err, fs.ErrClosed) || errors.Is(err, runtime.ErrLocked) || errors.Is(err, runtime.ErrNoSpace)
 }
 
 // disk is an FS whose calls have been given their attempts.

@@ -89,15 +89,21 @@
 //
 // # Files
 //
-// A segment is made of zeros under another name and then renamed, by a chore: later
-// writes change neither size nor extents of the file, and no space runs out under a
-// commit. Its bytes need no sync before the first group's. Its name does; if that
-// sync fails, another file is renamed over it, see making.step. If no chore has made a
-// successor in time, a segment grows.
+// A segment is made of zeros under another name and then renamed, by chores that do
+// a bounded part each: later writes change neither size nor extents of the file, and no
+// space runs out under a commit. If the sync of its name
+// fails, another file is renamed over it, see making.step. If no chore has made a
+// successor in time, a segment grows. What Open makes is short, so as not to take long.
 //
 // A segment is removed when it is the oldest, a later one holds a durable group, no topic
 // has an entry in it and no reader pins it. The folder is not synced for that:
-// a file that comes back is recognised, see removeOldest.
+// a file that comes back is recognised, see removeOldest. One such segment is kept for the next
+// spare, which then needs no space: it loses its name, durably, and then its
+// bytes. So what is behind the end of the log is always zeros.
+//
+// A full device is met when a spare is made. The log then goes on to the end of its last
+// segment, refuses entries with ErrNoSpace, and still takes what makes room. A write that meets
+// it all the same can be repeated: nobody has been told of the group.
 //
 // Write attempts are bounded at 8, as are those of every call that promises nothing
 // about durability, all in retry. A failed write is repeated over the same bytes, which

@@ -3,6 +3,8 @@ package walrus
 import (
 	"errors"
 	"fmt"
+
+	"github.com/octopii-go/octopii/runtime"
 )
 
 // Errors that callers branch on, matched with errors.Is.
@@ -25,6 +27,9 @@ var (
 	// ErrFull means that the open group has no room for the batch until it has
 	// been cut, or the segment none until a chore has prepared the next.
 	ErrFull = errors.New("open group is full")
+	// ErrNoSpace means that the device has no room for what was given. It matches
+	// runtime.ErrNoSpace. The log goes on when there is room again.
+	ErrNoSpace = fmt.Errorf("no room for the log: %w", runtime.ErrNoSpace)
 	// ErrVersion means that the log was written in a format this code does not read.
 	ErrVersion = errors.New("unknown version of the format")
 	// ErrMirror means that the log's recovery topics are not those of the options.

@@ -1,6 +1,7 @@
 package walrus
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/octopii-go/octopii/runtime"
@@ -12,6 +13,12 @@ type placed struct {
 	off uint32
 }
 
+// in returns the payload in the bytes of the group.
+func (p *placed) in(group []byte) []byte {
+	start := int(p.off) + recordHeaderBytes
+	return group[start : start+p.payload()]
+}
+
 // Group is what one flush makes durable. It is made by Log.Cut, belongs to the
 // lane job until that is done, and goes back to the log with Log.Publish.
 type Group struct {
@@ -19,6 +26,7 @@ type Group struct {
 	// header, the records of the batches as they came, the links, and in a new
 	// segment the stable keys.
 	buf     []byte
+	salt    uint64 // of the segment that the records are encoded for
 	links   []byte
 	ops     []placed // of buf
 	linkOps []placed // of links; off is from their start
@@ -52,7 +60,7 @@ func (g *Group) reset(salt uint64) {
 	}
 	g.buf = g.buf[:bodyStart+groupHeaderBytes]
 	g.links, g.ops, g.linkOps = g.links[:0], g.ops[:0], g.linkOps[:0]
-	g.sum = seed(salt, seedGroup)
+	g.salt, g.sum = salt, seed(salt, seedGroup)
 	g.seg, g.file, g.write, g.stale = nil, nil, nil, nil
 }
 
@@ -108,13 +116,12 @@ func (g *Group) joinLinks() {
 // resalt renews every checksum of the records for another segment.
 func (g *Group) resalt(salt uint64) {
 	group := g.bytes()
-	g.sum = seed(salt, seedGroup)
+	g.salt, g.sum = salt, seed(salt, seedGroup)
 	for i := range g.ops {
 		op := &g.ops[i]
 		switch op.kind {
 		case kindEntry, kindSet:
-			start := int(op.off) + recordHeaderBytes
-			op.sum = payloadSum(salt, op.topic, op.index, group[start:start+op.payload()])
+			op.sum = payloadSum(salt, op.topic, op.index, op.in(group))
 		case kindLink:
 			main, ok := getRecord(group[op.length:], salt) // renewed before: it lies in front
 			if !ok {
@@ -166,13 +173,19 @@ func (g *Group) addMissingKeys(keys []stable, salt uint64) {
 
 // Flush makes the group durable: one write, one data sync. It is a job for the
 // log lane and touches nothing but the group. The write has up to 8 attempts, the sync
-// has one. After an error, which matches ErrFailed, the group's outcome is unknown:
-// report it to Log.Fail and halt.
+// has one. If the error matches ErrNoSpace, nobody knows of the group yet, and the same one
+// may be flushed again when there is room. After any other error, which matches
+// ErrFailed, the group's outcome is unknown: report it to Log.Fail and halt.
 func Flush(_ runtime.FS, g *Group) error {
 	if g.stale != nil {
 		_ = g.stale.Close() // every group in it was synced; Close promises nothing
+		g.stale = nil
 	}
-	if err := writeAll(g.file, g.write, g.at); err != nil {
+	err := writeAll(g.file, g.write, g.at)
+	if errors.Is(err, runtime.ErrNoSpace) {
+		return fmt.Errorf("walrus: write %s at %d: %w", g.seg.name, g.at, ErrNoSpace)
+	}
+	if err != nil {
 		return failed(fmt.Sprintf("write %s at %d", g.seg.name, g.at), err)
 	}
 	if err := g.file.SyncData(); err != nil {

@@ -19,10 +19,12 @@ type Log struct {
 	id   logID
 	lock io.Closer
 
-	segs   []*segment // in use, contiguous, oldest first; groups go to the last
-	spares []spare    // the next segments: their names are durable, nothing is in them
-	dead   []string   // files of no use, to be removed
-	chore  chore
+	segs    []*segment // in use, contiguous, oldest first; groups go to the last
+	spares  []spare    // the next segments: their names are durable, nothing is in them
+	dead    []string   // files of no use, to be removed
+	chore   chore
+	noSpace bool // there was none for the next spare
+	stats   Stats
 
 	end     int64  // where the next group goes in the last segment
 	durable uint64 // LSN below which everything is durable
@@ -45,14 +47,18 @@ type segment struct {
 	salt uint64
 	base uint64       // LSN of offset bodyStart
 	file runtime.File // the log lane's handle; nil unless it is the last segment
+	end  int64        // offset where the segment ends; zero for the last one
 	pins int          // extents handed out and not yet released
+	size int64        // how much of the file has its blocks; groups may go beyond
 }
 
-// spare is a file prepared to be the next segment.
+// spare is a file prepared to be the next segment. One that has not got all its
+// blocks only holds the name; another file replaces it before it is used.
 type spare struct {
 	seq  uint64
 	name string
 	file runtime.File
+	size int64 // how much of the file has its blocks
 }
 
 // Placed says where the payload of a durable record lies.
@@ -65,6 +71,25 @@ type Placed struct {
 	File   string // path under the FS root
 	Offset int64  // of the payload's first byte
 	Length int    // of the payload in bytes
+}
+
+// Stats counts what the log has done since Open, and what it holds.
+type Stats struct {
+	Segments     int    // in use
+	SegmentBytes int64  // of their files, as far as they are known to be used or prepared
+	Removed      uint64 // segments removed
+	Recycled     uint64 // segments whose file was taken for a spare
+}
+
+// Stats returns the numbers as they are now.
+func (l *Log) Stats() Stats {
+	s := l.stats
+	s.Segments = len(l.segs)
+	for _, seg := range l.segs[:len(l.segs)-1] {
+		s.SegmentBytes += max(seg.end, seg.size)
+	}
+	s.SegmentBytes += max(l.end, l.active().size)
+	return s
 }
 
 // active returns the segment that groups go to.

@@ -72,6 +72,11 @@ type memFS struct {
 	fail func(call int, kind opKind) bool
 	// late: names change although the call that changes them fails.
 	late bool
+	// capacity is how many bytes all files may have together; zero: any number.
+	capacity int
+	// ghost is the name of a file that was written to while a loss of power could bring it
+	// back under that name, which it has no more, or although a sync of it had failed.
+	ghost string
 	// skip makes calls do nothing, to show that somebody notices.
 	skip map[opKind]bool
 }
@@ -84,6 +89,7 @@ type memNode struct {
 	data    []byte // as seen
 	device  []byte // as long as data; what the device holds
 	durable int    // size on the device
+	tainted bool   // a sync of it failed in this life
 	sectors map[int]*memDirty
 }
 
@@ -142,8 +148,11 @@ func (m *memFS) clone() *memFS {
 
 // kill ends the process: locks go, the page cache stays.
 func (m *memFS) kill() {
+	for _, n := range m.seen {
+		n.tainted = false
+	}
 	m.locks = map[string]bool{}
-	m.calls, m.crashAt, m.half, m.fail = 0, 0, false, nil
+	m.calls, m.crashAt, m.half, m.fail, m.capacity = 0, 0, false, nil, 0
 }
 
 // image is which unsynced things a loss of power leaves.
@@ -177,6 +186,7 @@ func (m *memFS) losePower(im image) {
 	m.seen = maps.Clone(m.durable)
 	for _, name := range slices.Sorted(maps.Keys(m.seen)) {
 		m.seen[name].losePower(im, &m.rng)
+		m.seen[name].tainted = false
 	}
 }
 
@@ -264,6 +274,7 @@ func (n *memNode) sync() {
 // failSync: each page arrives or not; all count as clean; reads may go on
 // showing what was lost.
 func (n *memNode) failSync(r *rng) {
+	n.tainted = true
 	show := r.chance(2)
 	for _, i := range slices.Sorted(maps.Keys(n.sectors)) {
 		lo, hi := i*memSector, min((i+1)*memSector, len(n.data))
@@ -330,6 +341,34 @@ func (m *memFS) begin(kind opKind) error {
 		return runtime.ErrIO
 	}
 	return nil
+}
+
+// haunt notes a file written to under a name that may come back.
+func (m *memFS) haunt(n *memNode) {
+	if n.tainted {
+		m.ghost = "a file whose sync had failed"
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.durable)) {
+		if m.durable[name] == n && m.seen[name] != n && strings.HasSuffix(name, ".seg") {
+			m.ghost = name
+		}
+	}
+}
+
+// hasRoom reports whether a file may grow to that size.
+func (m *memFS) hasRoom(n *memNode, size int) bool {
+	if m.capacity == 0 || size <= len(n.data) {
+		return true
+	}
+	return m.used()+size-len(n.data) <= m.capacity
+}
+
+// used is how many bytes all files have together.
+func (m *memFS) used() (bytes int) {
+	for _, n := range m.seen {
+		bytes += len(n.data)
+	}
+	return bytes
 }
 
 func (m *memFS) change(bindings ...nameBinding) {
@@ -509,9 +548,16 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	err := f.begin(opWrite)
 	crash := f.fs.calls == f.fs.crashAt
+	if err == nil && !crash && !f.fs.hasRoom(f.node, int(off)+len(p)) {
+		p, err = p[:len(p)/3], runtime.ErrNoSpace
+		if !f.fs.hasRoom(f.node, int(off)+len(p)) {
+			return 0, err
+		}
+	}
 	if crash || err != nil {
 		p = p[:len(p)/2]
 	}
+	f.fs.haunt(f.node)
 	f.node.grow(int(off) + len(p))
 	f.node.mark(int(off), int(off)+len(p))
 	copy(f.node.data[off:], p)
@@ -526,6 +572,9 @@ func (f *memFile) Allocate(off, n int64, zero bool) error {
 		return err
 	}
 	old, end := len(f.node.data), int(off+n)
+	if !f.fs.hasRoom(f.node, end) {
+		return runtime.ErrNoSpace
+	}
 	if end > old {
 		f.node.grow(end)
 		if zero {

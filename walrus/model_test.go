@@ -239,7 +239,8 @@ type driver struct {
 	flight *model
 	report *walrus.Report
 	// eager: chores are asked for while groups are in flight.
-	eager bool
+	eager   bool
+	refused int // batches, for lack of space
 	// verdicts counts what recoveries found.
 	verdicts [walrus.Corrupt + 1]int
 }
@@ -258,6 +259,7 @@ func (d *driver) open() error {
 		return err
 	}
 	d.verdicts[report.Verdict]++
+	d.log = l
 	got, err := read(d.disk, l)
 	if err != nil {
 		return fmt.Errorf("after recovery: %w", err)
@@ -325,7 +327,12 @@ func (d *driver) stage(n int) error {
 }
 
 func (d *driver) stageScript(s *script) error {
-	if err := d.log.Stage(&s.batch); err != nil {
+	err := d.log.Stage(&s.batch)
+	if errors.Is(err, walrus.ErrNoSpace) && d.disk.capacity > 0 {
+		d.refused++
+		return nil
+	}
+	if err != nil {
 		return wrong("stage: %w", err)
 	}
 	d.next = s.model
@@ -346,7 +353,14 @@ func (d *driver) flush() error {
 	// how the flush ended.
 	job, done := d.meanwhile()
 	err := walrus.Flush(d.disk, g)
+	for errors.Is(err, walrus.ErrNoSpace) && d.disk.capacity > 0 {
+		d.disk.capacity += 4 << 10
+		err = walrus.Flush(d.disk, g)
+	}
 	choreErr := job(d.disk)
+	if d.disk.ghost != "" {
+		return wrong("%s was written to", d.disk.ghost)
+	}
 	if err != nil {
 		if !errors.Is(err, walrus.ErrFailed) {
 			return wrong("flush: %w", err)
@@ -382,6 +396,9 @@ func (d *driver) chores() error {
 		}
 		err := job(d.disk)
 		done(err)
+		if d.disk.ghost != "" {
+			return wrong("%s was written to, and may come back", d.disk.ghost)
+		}
 		if err != nil {
 			return nil
 		}

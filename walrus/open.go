@@ -85,6 +85,7 @@ func (r *recovery) log(lock io.Closer, u *unit, s spare) *Log {
 	for _, t := range l.topics {
 		t.staged = t.live
 	}
+	r.setEnds(u)
 	oldest := l.segs[0].seq
 	for _, f := range r.files {
 		if f.seq < oldest {
@@ -93,4 +94,15 @@ func (r *recovery) log(lock io.Closer, u *unit, s spare) *Log {
 	}
 	l.open.reset(u.seg.salt)
 	return l
+}
+
+// setEnds notes where the finished segments end.
+func (r *recovery) setEnds(u *unit) {
+	for i, seg := range r.chain {
+		next := &u.header
+		if i+1 < len(r.chain) {
+			next = &r.headers[i+1]
+		}
+		seg.end = r.headers[i].offset(next.prev.end)
+	}
 }

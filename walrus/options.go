@@ -24,6 +24,7 @@ const (
 	segmentBytesDefault = 64 << 20
 	groupBytesMin       = 1 << 10
 	groupBytesDefault   = 64 << 20
+	reserveMax          = 256 << 10
 	// segmentGrowMax is where even a segment without a successor stops growing.
 	segmentGrowMax = 8 << 30
 )
@@ -88,6 +89,10 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// reserve is how much of the last segment is kept for changes other than entries
+// when the device is full.
+func (o Options) reserve() int64 { return min(o.SegmentBytes/8, reserveMax) }
 
 // lockName returns the name of the lock: beside the folder, not in it, because
 // a folder that was never finished is removed and made again.

@@ -12,6 +12,7 @@ import (
 type dials struct {
 	io    int // one call in that many fails, syncs not counted; zero: none
 	sync  int // one sync in that many
+	space int // one life in that many has a device that is nearly full
 	skip  opKind
 	skips bool
 }
@@ -35,7 +36,8 @@ func live(seed uint64, f dials) (*driver, error) {
 		if d.rng.chance(2) {
 			d.disk.crashAt, d.disk.half = 1+d.rng.below(150), d.rng.chance(2)
 		}
-		_, err := catch(func() error { return d.boot() })
+		nearlyFull := d.rng.chance(f.space)
+		_, err := catch(func() error { return d.boot(nearlyFull) })
 		if err != nil && !errors.Is(err, errHalt) && !errors.Is(err, walrus.ErrFailed) {
 			return d, err
 		}
@@ -49,9 +51,12 @@ func live(seed uint64, f dials) (*driver, error) {
 }
 
 // boot is one life of the process.
-func (d *driver) boot() error {
+func (d *driver) boot(nearlyFull bool) error {
 	if err := d.open(); err != nil {
 		return err
+	}
+	if nearlyFull {
+		d.disk.capacity = d.disk.used() + d.rng.below(30_000)
 	}
 	for range 4 + d.rng.below(20) {
 		if err := d.step(); err != nil {
@@ -93,8 +98,10 @@ func (d *driver) step() error {
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
 	var verdicts [walrus.Corrupt + 1]int
+	refused := 0
 	for seed := range uint64(200) {
 		f := dials{io: []int{0, 20, 7}[seed%3], sync: []int{0, 30}[seed/3%2]}
+		f.space = int(seed % 2 * 3)
 		d, err := live(seed, f)
 		if err != nil {
 			t.Fatalf("seed %d: %v\nreport: %+v", seed, err, d.report)
@@ -102,11 +109,15 @@ func TestRandomLives(t *testing.T) {
 		for i, n := range d.verdicts {
 			verdicts[i] += n
 		}
+		refused += d.refused
 	}
 	for _, v := range []walrus.Verdict{walrus.Clean, walrus.Torn, walrus.Uncertain} {
 		if verdicts[v] == 0 {
 			t.Errorf("no recovery found %v", v)
 		}
+	}
+	if refused == 0 {
+		t.Error("no batch was refused for lack of space")
 	}
 }
 

@@ -127,14 +127,18 @@ func (r *recovery) startFrom(u *unit) error {
 	return r.checkComplete()
 }
 
+// unitBytes is how much of a unit is allocated: a recovery is not to be slowed by
+// the making of a whole segment. The segments after it are as large as they should be.
+const unitBytes = 1 << 20
+
 // plan fills in what all new segments have, before the held group is applied.
 func (r *recovery) plan(u *unit) {
-	u.header.flags, u.header.size = headerWhole, uint64(r.o.SegmentBytes)
+	u.header.flags, u.header.size = headerWhole, uint64(min(r.o.SegmentBytes, unitBytes))
 	u.header.salt = saltOf(r.o.Seed, u.header.seq)
 	u.header.topics = r.state.rows()
 	u.seg = &segment{
 		seq: u.header.seq, name: segmentName(r.o.Dir, u.header.seq),
-		salt: u.header.salt, base: u.header.base,
+		salt: u.header.salt, base: u.header.base, size: int64(u.header.size),
 	}
 	u.group = &Group{}
 	u.group.reset(u.header.salt)
@@ -160,7 +164,8 @@ func (r *recovery) commit(u *unit) (s spare, err error) {
 	if err := r.writeUnit(u); err != nil {
 		return s, err
 	}
-	m := &making{dir: r.o.Dir, size: r.o.SegmentBytes}
+	// Its blocks come later, with another file.
+	m := &making{dir: r.o.Dir}
 	m.seq, m.name = u.seg.seq+1, segmentName(r.o.Dir, u.seg.seq+1)
 	for !m.named {
 		if err := m.grow(r.d); err != nil {
@@ -180,7 +185,7 @@ func (r *recovery) writeUnit(u *unit) (err error) {
 	if u.file, err = r.d.create(tmp); err != nil {
 		return fmt.Errorf("walrus: create %s: %w", tmp, err)
 	}
-	if err := allocate(u.file, 0, r.o.SegmentBytes); err != nil {
+	if err := allocate(u.file, 0, int64(u.header.size)); err != nil {
 		return fmt.Errorf("walrus: allocate %s: %w", tmp, err)
 	}
 	if err := writeAll(u.file, u.group.buf, 0); err != nil {

@@ -7,6 +7,8 @@ import "fmt"
 //   - ErrGap or ErrCompacted: an index does not fit the topic, including what is staged;
 //   - ErrTooLarge: a limit forbids the batch for good;
 //   - ErrFull: stage it again after the next Cut or chore;
+//   - ErrNoSpace: the device is full. Refused are
+//     entries, unless Batch.Insist says otherwise;
 //   - ErrFailed: the log has stopped.
 //
 // An empty batch stages nothing. Staged changes are visible to nobody
@@ -25,10 +27,13 @@ func (l *Log) Stage(b *Batch) error {
 	if err := l.fits(size); err != nil {
 		return err
 	}
+	if b.appends() && !b.insist && l.NoSpace(size) {
+		return fmt.Errorf("walrus: batch of %d bytes: %w", size, ErrNoSpace)
+	}
 	for _, t := range l.topics {
 		t.staged = t.trial
 	}
-	salt := l.active().salt
+	salt := l.open.salt
 	for i := range b.ops {
 		l.encode(&b.ops[i], salt)
 	}
@@ -85,6 +90,16 @@ func (l *Log) fits(size int) error {
 	return nil
 }
 
+// NoSpace reports whether the device is full and entries of that many bytes, headers
+// included, are refused. It is found when the next segment is prepared, so the log has room
+// left for what may not be refused, such as truncations. Space that returns is found by the chores.
+func (l *Log) NoSpace(bytes int) bool {
+	if !l.noSpace || l.canRotate() {
+		return false
+	}
+	return l.end+int64(l.open.size()+bytes)+l.o.reserve() > l.active().size
+}
+
 // encode puts one change, and the link that mirrors it, into the open group.
 func (l *Log) encode(c *change, salt uint64) {
 	off := l.open.add(c.record, c.payload, salt)
@@ -105,9 +120,9 @@ func (l *Log) encode(c *change, salt uint64) {
 }
 
 // canRotate reports whether the next segment may be put to use: the one after
-// it must exist durably first. So a crash leaves a segment in use without a
+// it must exist durably first, and it must have its blocks. So a crash leaves a segment in use without a
 // successor only if the successor was lost, and recovery can tell.
-func (l *Log) canRotate() bool { return len(l.spares) >= 2 }
+func (l *Log) canRotate() bool { return len(l.spares) >= 2 && l.spares[0].size >= l.o.SegmentBytes }
 
 // Cut closes the open group and returns it for Flush. It returns nil if nothing is
 // staged, if a group is in flight, or if the log has failed. Staging goes on in
@@ -119,10 +134,13 @@ func (l *Log) Cut() *Group {
 	g := l.open
 	g.joinLinks()
 	header := groupHeader{durable: l.durable, prevSum: l.prevSum}
-	if l.end+int64(g.size()) > l.o.SegmentBytes && l.canRotate() {
+	if l.end+int64(g.size()) > l.active().size && l.canRotate() {
 		l.rotate(g)
 	}
 	seg := l.active()
+	if g.salt != seg.salt {
+		g.resalt(seg.salt) // the segment was another one when it was staged
+	}
 	header.lsn = seg.base + uint64(l.end-bodyStart)
 	l.prevSum = g.seal(header, seg.salt)
 
@@ -141,15 +159,16 @@ func (l *Log) Cut() *Group {
 // in flight, so the published state is the state before the group.
 func (l *Log) rotate(g *Group) {
 	old, next := l.active(), l.spares[0]
-	seg := &segment{seq: next.seq, name: next.name, file: next.file, salt: saltOf(l.o.Seed, next.seq)}
+	seg := &segment{seq: next.seq, name: next.name, file: next.file, salt: saltOf(l.o.Seed, next.seq), size: next.size}
 	seg.base = old.base + uint64(l.end-bodyStart)
 	header := segmentHeader{id: l.id, seq: seg.seq, salt: seg.salt, base: seg.base,
-		size: uint64(l.o.SegmentBytes), topics: l.rows()}
+		size: uint64(next.size), topics: l.rows()}
 	header.prev = segmentEnd{seq: old.seq, end: seg.base, sum: l.prevSum}
 	header.put(g.buf[:bodyStart])
 	g.resalt(seg.salt)
 	g.addMissingKeys(l.keys, seg.salt)
 
+	old.end = l.end
 	g.stale, old.file = old.file, nil
 	l.segs = append(l.segs, seg)
 	l.spares = append(l.spares[:0], l.spares[1:]...)
@@ -178,8 +197,7 @@ func (s *state) publish(g *Group, out *[]Placed) error {
 	group := g.bytes()
 	for i := range g.ops {
 		op := &g.ops[i]
-		start := int(op.off) + recordHeaderBytes
-		payload := group[start : start+op.payload()]
+		payload := op.in(group)
 		at := g.off + int64(op.off)
 		place := slot{
 			term: op.term, seg: uint32(g.seg.seq), at: uint32(at / alignBytes),

@@ -166,10 +166,6 @@ func TestGetCopies(t *testing.T) {
 
 // Nobody flushes for appenders but appenders, each on its own stack.
 func TestAppendersFlushThemselves(t *testing.T) {
-	stack := func() string {
-		p := make([]byte, 1<<14)
-		return string(p[:goruntime.Stack(p, false)])
-	}
 	l := open(t, &hookFS{FS: folder(t), around: func(op, _ string, call func() error) error {
 		if op == "sync data" && !strings.Contains(stack(), "(*Log).Append(") {
 			t.Errorf("flush by somebody else:\n%s", stack())

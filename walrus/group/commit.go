@@ -1,6 +1,7 @@
 package group
 
 import (
+	"errors"
 	"fmt"
 	goruntime "runtime"
 
@@ -108,6 +109,9 @@ func (l *Log) finish(g *walrus.Group, err error) (woken *waiter) {
 		l.settled = l.open - 1
 		l.tend()
 	} else {
+		if !errors.Is(err, walrus.ErrFailed) {
+			err = fmt.Errorf("%w: %w", walrus.ErrFailed, err) // no space, found when it was too late
+		}
 		l.failed = fmt.Errorf("group: %w", err)
 		l.log.Fail(err)
 		l.round(l.open).settle(l.failed, &woken) // nobody will flush it

@@ -44,6 +44,10 @@
 // failed is unknown, until [Open] finds out in the next life. What was durable before
 // can still be read.
 //
+// A full device fails nothing: it is met when the next segment is prepared, and entries are refused
+// with [walrus.ErrNoSpace] from then on, until a chore finds space. Only a group that meets it in its own write,
+// because it is larger than what was prepared, fails the log.
+//
 // # Room
 //
 // A group takes batches up to a limit (room.go). Who comes when it is full stands in a queue until the

@@ -169,18 +169,18 @@ func TestFlushThatDoesNotReturn(t *testing.T) {
 
 // A chore that fails delays nobody and is tried again, ever more rarely.
 func TestFailingChoresAreTriedAgain(t *testing.T) {
-	var full atomic.Bool
+	var broken atomic.Bool
 	var refused atomic.Int64
 	fs := &hookFS{FS: folder(t), around: func(op, _ string, call func() error) error {
-		if op == "allocate" && full.Load() {
+		if op == "allocate" && broken.Load() {
 			refused.Add(1)
-			return runtime.ErrNoSpace
+			return runtime.ErrIO
 		}
 		return call()
 	}}
 	l := open(t, fs, small())
 	l.until(t, "the chores of Open", func() bool { return !l.chores.busy })
-	full.Store(true)
+	broken.Store(true)
 	next := uint64(1)
 	appendSome := func(n int) {
 		for range n {
@@ -192,7 +192,7 @@ func TestFailingChoresAreTriedAgain(t *testing.T) {
 	if n := refused.Load(); n == 0 || n > 200 {
 		t.Errorf("%d attempts", n)
 	}
-	full.Store(false)
+	broken.Store(false)
 	n := 0
 	for ; n < 3*skipMax; n++ {
 		appendSome(1)
@@ -208,4 +208,75 @@ func TestFailingChoresAreTriedAgain(t *testing.T) {
 		t.Errorf("ends at %d, not %d: %v", got, next, err)
 	}
 	check(t, l.Close())
+}
+
+// On a full device entries are refused, and nothing else; when there is space again they are taken,
+// without anything but being asked.
+func TestFullDevice(t *testing.T) {
+	var full atomic.Bool
+	fs := &hookFS{FS: folder(t), around: func(op, _ string, call func() error) error {
+		if op == "allocate" && full.Load() {
+			return runtime.ErrNoSpace
+		}
+		return call()
+	}}
+	l := open(t, fs, small())
+	l.until(t, "the chores of Open", func() bool { return !l.chores.busy })
+	full.Store(true)
+	next := uint64(1)
+	fill := func() (err error) {
+		for range 2000 {
+			if err = l.Append(entry(1, next, payload(1, next))); err != nil {
+				return err
+			}
+			next++
+			l.until(t, "the chores", func() bool { return !l.chores.busy })
+		}
+		return nil
+	}
+	if err := fill(); !errors.Is(err, walrus.ErrNoSpace) || errors.Is(err, walrus.ErrFailed) || next < 50 {
+		t.Fatalf("%d taken, then %v", next, err)
+	}
+	if _, err := l.Add(1, 1, 0, payload(1, next)); !errors.Is(err, walrus.ErrNoSpace) {
+		t.Errorf("added: %v", err)
+	}
+	var keep walrus.Batch
+	keep.Set(3, []byte("value"))
+	keep.TruncateFront(1, next/2)
+	check(t, l.Append(&keep))
+	full.Store(false)
+	_ = l.Append(entry(1, next, payload(1, next))) // has the chores look
+	l.until(t, "the chores", func() bool { return !l.chores.busy })
+	for range 3 {
+		check(t, l.Append(entry(1, next, payload(1, next))))
+		next++
+	}
+	check(t, fill())
+	if got, err := verify(l, 1); got != next || err != nil {
+		t.Errorf("ends at %d, not %d: %v", got, next, err)
+	}
+	check(t, l.Close())
+}
+
+// A group that is larger than what was prepared, and finds the device full, fails the log: its
+// outcome is unknown like that of any other.
+func TestNoSpaceForAGroup(t *testing.T) {
+	var full atomic.Bool
+	fs := &hookFS{FS: folder(t), around: func(op, _ string, call func() error) error {
+		if op == "write" && full.Load() {
+			return runtime.ErrNoSpace
+		}
+		return call()
+	}}
+	l := open(t, fs, small())
+	check(t, l.Append(entry(1, 1, payload(1, 1))))
+	full.Store(true)
+	for range 2 {
+		if err := l.Append(entry(1, 2, make([]byte, 60<<10))); !errors.Is(err, walrus.ErrFailed) || !errors.Is(err, walrus.ErrNoSpace) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := l.Close(); !errors.Is(err, walrus.ErrFailed) {
+		t.Errorf("close: %v", err)
+	}
 }

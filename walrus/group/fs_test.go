@@ -3,12 +3,15 @@ package group
 import (
 	"io"
 	"io/fs"
+	goruntime "runtime"
 
 	"github.com/octopii-go/octopii/runtime"
 )
 
 // hookFS hands every call that changes or syncs something to a function, which
-// makes the call, or does not.
+// makes the call, or does not. The sync of a file of which nothing was written since
+// the last, which is that of the zeros of a spare segment, is a "sync zeros"; those of Close
+// are a "sync end".
 type hookFS struct {
 	runtime.FS
 	around func(op, name string, call func() error) error
@@ -47,9 +50,11 @@ type hookFile struct {
 	runtime.File
 	name   string
 	around func(op, name string, call func() error) error
+	wrote  bool
 }
 
 func (f *hookFile) WriteAt(p []byte, off int64) (n int, err error) {
+	f.wrote = true
 	err = f.around("write", f.name, func() error { n, err = f.File.WriteAt(p, off); return err })
 	return n, err
 }
@@ -58,8 +63,23 @@ func (f *hookFile) Allocate(off, n int64, zero bool) error {
 	return f.around("allocate", f.name, func() error { return f.File.Allocate(off, n, zero) })
 }
 
-func (f *hookFile) SyncData() error { return f.around("sync data", f.name, f.File.SyncData) }
-func (f *hookFile) Sync() error     { return f.around("sync", f.name, f.File.Sync) }
+func (f *hookFile) SyncData() error {
+	op := "sync zeros"
+	switch {
+	case f.wrote:
+		op = "sync data"
+	}
+	f.wrote = false
+	return f.around(op, f.name, f.File.SyncData)
+}
+
+func (f *hookFile) Sync() error { return f.around("sync", f.name, f.File.Sync) }
+
+// stack returns the stack of the calling goroutine.
+func stack() string {
+	p := make([]byte, 1<<14)
+	return string(p[:goruntime.Stack(p, false)])
+}
 
 // voidFS keeps nothing: file calls cost next to nothing.
 type voidFS struct{}

@@ -73,8 +73,9 @@ func Open(fs runtime.FS, o walrus.Options) (*Log, *walrus.Report, error) {
 // reused when Append has returned. Errors match
 //   - walrus.ErrGap, ErrCompacted, ErrTooLarge or ErrMirror: the batch does not fit the log,
 //     and nothing has happened;
-//   - walrus.ErrFull: the device has no room for another segment, and nothing has
-//     happened; try again when there is space;
+//   - walrus.ErrNoSpace: the device is full, the batch has entries, and nothing has happened; try
+//     again when there is space. What has no entries, such as truncations, is still taken;
+//   - walrus.ErrFull: there is no room for another segment, and nothing has happened;
 //   - walrus.ErrFailed: a flush failed, now or earlier, for good. If it was this
 //     batch's, its outcome is unknown: the next Open finds out;
 //   - ErrClosed: nothing has happened.

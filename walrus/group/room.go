@@ -53,13 +53,18 @@ func (l *Log) enter(stage func() error) (owner bool, err error) {
 	return owner, err
 }
 
-// try stages once.
+// try stages once. Who is refused because the device is full has the chores look whether it still is,
+// for the next.
 func (l *Log) try(stage func() error) (owner bool, err error) {
 	before := l.log.StagedBytes()
 	if before >= roomBytes {
 		return false, walrus.ErrFull
 	}
 	if err := stage(); err != nil {
+		if errors.Is(err, walrus.ErrNoSpace) {
+			l.chores.skip = 0
+			l.tend()
+		}
 		return false, err
 	}
 	if l.log.StagedBytes() == before {

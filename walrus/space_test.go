@@ -1,0 +1,152 @@
+package walrus_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/walrus"
+)
+
+// fillUp appends entries until one is refused, and returns how many were taken.
+func fillUp(t *testing.T, d *driver) (taken int) {
+	t.Helper()
+	for ; taken < 200; taken++ {
+		refused := d.refused
+		d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat(fmt.Sprint(taken%10), 800)) })
+		if d.refused > refused {
+			return taken
+		}
+		if err := d.chores(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("the device is full, and entries are taken for ever")
+	return 0
+}
+
+// On a full device entries are refused, and nothing else: the log does not halt, truncations
+// and keys are taken, what they free is used again, and space that returns is found.
+func TestNoSpace(t *testing.T) {
+	d := opened(t)
+	d.disk.capacity = 100 << 10
+	if fillUp(t, d) == 0 {
+		t.Fatal("nothing was taken")
+	}
+	var b walrus.Batch
+	b.Entry(mainTopic, d.acked.topic(mainTopic).next(), 1, 0, make([]byte, 800))
+	if err := d.log.Stage(&b); !errors.Is(err, walrus.ErrNoSpace) || !errors.Is(err, runtime.ErrNoSpace) || errors.Is(err, walrus.ErrFailed) {
+		t.Errorf("staged with %v", err)
+	}
+	refused := d.refused
+	for i := range 30 { // there is a reserve
+		d.put(t, func(s *script) { s.set(stateKey, strings.Repeat(fmt.Sprint(i%10), 100)) })
+	}
+	if d.refused > refused {
+		t.Error("a key was refused")
+	}
+	for range 3 { // truncation alone makes room, on a device of the same size
+		d.put(t, func(s *script) {
+			s.set(stateKey, "still taken")
+			s.truncateFront(mainTopic, s.model.topic(mainTopic).next()-2)
+		})
+		if err := d.chores(); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			if err := d.chores(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := fillUp(t, d); n < 20 {
+			t.Errorf("%d entries fit after a truncation", n)
+		}
+	}
+	if d.log.Stats().Recycled == 0 {
+		t.Error("no segment was used again")
+	}
+	d.disk.capacity += 100 << 10
+	if err := d.chores(); err != nil {
+		t.Fatal(err)
+	}
+	if n := fillUp(t, d); n < 25 {
+		t.Errorf("%d entries fit after the device has grown", n)
+	}
+	d.disk.losePower(imageTorn)
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A group that meets a full device is flushed again when there is room: nothing was lost,
+// and nobody was told.
+func TestFlushWithoutSpaceIsRepeated(t *testing.T) {
+	d := opened(t)
+	s := script{model: d.next.clone()}
+	s.entry(mainTopic, 1, 0, strings.Repeat("long", 8000))
+	if err := d.stageScript(&s); err != nil {
+		t.Fatal(err)
+	}
+	d.disk.capacity = d.disk.used()
+	g := d.log.Cut()
+	for range 3 {
+		err := walrus.Flush(d.disk, g)
+		if !errors.Is(err, walrus.ErrNoSpace) || errors.Is(err, walrus.ErrFailed) {
+			t.Fatalf("flushed with %v", err)
+		}
+	}
+	d.disk.capacity *= 4
+	if err := walrus.Flush(d.disk, g); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.checkPlaced(d.log.Publish(g), d.next); err != nil {
+		t.Error(err)
+	}
+	d.acked = d.next
+	d.disk.losePower(imageNone)
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The device may be full when the log is opened: then it does not open, and has lost nothing.
+func TestOpenWithoutSpace(t *testing.T) {
+	d, _ := settled(t, -1)
+	d.disk.capacity = d.disk.used()
+	if err := d.open(); !errors.Is(err, runtime.ErrNoSpace) {
+		t.Errorf("opened with %v", err)
+	}
+	d.disk.kill()
+	if err := d.open(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Of the segments that nothing needs any more, each spare takes one. One is kept for
+// the next, and the others are removed.
+func TestOneSegmentIsTakenForASpare(t *testing.T) {
+	d := opened(t)
+	for range 40 {
+		d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat("x", 700)) })
+		if err := d.chores(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.disk.kill()
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+	before := len(d.segments())
+	d.put(t, func(s *script) { s.truncateFront(mainTopic, s.model.topic(mainTopic).next()) })
+	for range 10 {
+		if err := d.chores(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, left := d.log.Stats(), len(d.segments())
+	if s.Recycled != 2 || s.Removed < 5 || s.Segments != 2 || left != 4 || before-left != int(s.Removed+s.Recycled)-1 {
+		t.Errorf("%d files before, %d after: %+v", before, left, s)
+	}
+}
