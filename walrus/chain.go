@@ -10,12 +10,44 @@ func (r *recovery) replay() error {
 		top--
 	}
 	if top < 0 {
-		return r.corrupt(CorruptError{File: r.files[0].name, What: "no segment has a valid header"})
+		return r.corrupt(CorruptError{What: "no segment has a valid header"})
+	}
+	if v, err := r.findClosed(top); err != nil {
+		return err
+	} else if v != nil {
+		return r.replayClosed(top, v)
 	}
 	last, v, err := r.findLast(top)
 	if err != nil {
 		return err
 	}
+	if err := r.replayPinned(last); err != nil {
+		return err
+	}
+	if err := r.readLast(v); err != nil {
+		return err
+	}
+	return r.checkSuccessor(last, top, v)
+}
+
+// replayClosed reads a log that was closed: its last segment is taken from the seal v.
+func (r *recovery) replayClosed(last int, v *view) error {
+	if err := r.replayPinned(last); err != nil {
+		return err
+	}
+	f := &r.files[last]
+	r.join(f.name, &f.header)
+	if err := r.replaySeal(v, f.seq); err != nil {
+		return err
+	}
+	r.claim, r.end, r.sum = r.mark.end, f.header.offset(r.mark.end), r.mark.sum
+	r.closed, r.report.Closed = true, true
+	// The mark was gone before anything could be written to a later segment.
+	return r.checkFiles(last)
+}
+
+// replayPinned reads the segments before the last one.
+func (r *recovery) replayPinned(last int) error {
 	start, err := r.findStart(last)
 	if err != nil {
 		return err
@@ -28,10 +60,7 @@ func (r *recovery) replay() error {
 			return err
 		}
 	}
-	if err := r.readLast(v); err != nil {
-		return err
-	}
-	return r.checkSuccessor(last, top, v)
+	return nil
 }
 
 // findLast returns which file is the last segment in use, with its content. It is
@@ -98,18 +127,11 @@ func (r *recovery) findStart(last int) (int, error) {
 // was lost, maybe the newest segment of all. The content of the first is
 // judged in case it was being put to use; the second is never looked at.
 func (r *recovery) checkSuccessor(last, top int, v *view) error {
-	if newest := r.files[len(r.files)-1].seq; newest > v.header.seq+sparesMin {
-		what := fmt.Sprintf("segment %d was in use: there is a segment %d", newest-sparesMin, newest)
-		return r.corrupt(CorruptError{What: what})
-	}
-	if last < top {
-		return nil // judged before
+	if err := r.checkFiles(last); err != nil || last < top {
+		return err // or judged before
 	}
 	if last+1 == len(r.files) || r.files[last+1].seq != r.files[last].seq+1 {
-		if v.header.flags&headerWhole != 0 && r.held != nil && r.held.off == bodyStart {
-			return nil // a recovery, or the making of the log, was cut short
-		}
-		return r.corrupt(CorruptError{What: fmt.Sprintf("segment %d is missing", v.header.seq+1)})
+		return nil // a recovery was cut short
 	}
 	next, err := r.open(last + 1)
 	if err != nil {
@@ -119,6 +141,22 @@ func (r *recovery) checkSuccessor(last, top int, v *view) error {
 		next.data = append(next.data, make([]byte, bodyStart+sectorBytes-len(next.data))...)
 	}
 	return r.note(judgeHeadless(next.name, next.data, v.header.lsn(r.end)))
+}
+
+// checkFiles looks at the names of the files after the last segment.
+func (r *recovery) checkFiles(last int) error {
+	h := &r.files[last].header
+	if newest := r.files[len(r.files)-1].seq; newest > h.seq+sparesMin {
+		what := fmt.Sprintf("segment %d was in use: there is a segment %d", newest-sparesMin, newest)
+		return r.corrupt(CorruptError{What: what})
+	}
+	if last+1 < len(r.files) && r.files[last+1].seq == h.seq+1 {
+		return nil
+	}
+	if h.flags&headerWhole != 0 && r.held != nil && r.held.off == bodyStart {
+		return nil // a recovery, or the making of the log, was cut short
+	}
+	return r.corrupt(CorruptError{What: fmt.Sprintf("segment %d is missing", h.seq+1)})
 }
 
 // noteFlaw adds what was judged of a flaw. If that is corruption, the error names the

@@ -26,7 +26,8 @@ type chore struct {
 // goes with its result, on the node's loop. A failure is no reason to halt: the
 // work is due again at a later Chore.
 //
-// It prepares spare segments and removes segments that nothing needs. An error that matches runtime.ErrNoSpace means that there is no room for
+// It prepares spare segments, removes segments that nothing needs, and seals those that
+// are finished. An error that matches runtime.ErrNoSpace means that there is no room for
 // the next segment: the log goes on as long as it can, see ErrNoSpace.
 func (l *Log) Chore() (job func(runtime.FS) error, done func(error)) {
 	switch {
@@ -42,6 +43,8 @@ func (l *Log) Chore() (job func(runtime.FS) error, done func(error)) {
 		return l.removeDead()
 	case l.removable(1): // one is kept, to be the next spare
 		return l.removeOldest()
+	case len(l.sealings) > 0 && l.sealings[0].seq < l.settled:
+		return l.sealChore()
 	}
 	return nil, nil
 }
@@ -143,6 +146,9 @@ func (l *Log) removeOldest() (job func(runtime.FS) error, done func(error)) {
 
 // dropOldest takes the oldest segment out of the log, and returns the name of its file.
 func (l *Log) dropOldest() string {
+	if len(l.sealings) > 0 && l.sealings[0].seq == l.segs[0].seq {
+		l.dropSealing(0)
+	}
 	name := l.segs[0].name
 	l.segs = append(l.segs[:0], l.segs[1:]...)
 	return name

@@ -37,6 +37,7 @@
 //	         56 |LSN where that one ends  8|group CRC there 4|topic count  4|
 //	         72 |size the file is made with 8|
 //	         80 |per topic, ascending: topic 2|mirror of 2|0 4|first 8|next 8|last term 8|
+//	       4084 |offset of the seal of the segment before, zero: at its end 8|
 //	       4092 |CRC                      4|
 //
 //	group     0 |magic  4|records  4|LSN                          8|
@@ -60,6 +61,14 @@
 //	set        3    0      the key   0      the value
 //	truncate   5,6  t      from/first 0     none; 5 drops the entries from index on, 6 those before
 //	rebase     7    t      next      0      none; drops all entries
+//	seal       8    0      0         0      the journal of its segment
+//
+// Behind the last group of a finished segment lies its seal, a group with a flag of its own
+// and that end as its LSN: a journal of what the records of the segment did to
+// the topics, without the payloads; see journal. The seal that a close writes holds the
+// stable keys too.
+//
+// Version 1 had no seals. Its logs are read.
 //
 // # Why the format is so
 //
@@ -111,7 +120,15 @@
 //
 // # Recovery
 //
-// Open reads every segment and verifies every checksum. Before the first read of a file it
+// Open reads the headers of all segments. Of a finished segment it then reads the seal, and
+// verifies its checksums, that it stands for the end which the next header pins, and
+// that the bounds which come out are those in that header. If there is no such seal,
+// or Options.VerifyOnOpen is set, it reads the segment and verifies every checksum. An entry is verified
+// whenever it is read. The last segment is read whole, unless
+// a mark in the folder leads to a seal that a close has left.
+// The mark is removed, durably, before the log goes on.
+//
+// Before the first read of a file Open
 // drops the file's cache, so that what it verifies is what the device holds. In the last segment
 // the log ends at X, where no valid group is found. What follows decides:
 //
@@ -119,6 +136,8 @@
 //	zeros only                                               clean
 //	a later group, or a header, that says X was durable      corrupt
 //	a later group farther away than one write reaches        corrupt
+//	a seal, which is written when a later segment is in use  corrupt
+//	a seal that a close has left, not whole                  torn
 //	a later group that says no such thing                    torn
 //	checksums that hold, of a group that does not belong     corrupt
 //	one flipped bit explains it, where a byte was written    corrupt

@@ -28,7 +28,7 @@ const (
 )
 
 // kind says what a record does. The values are on disk; zero, 4 and those
-// from 8 on are reserved.
+// from 9 on are reserved.
 type kind uint8
 
 const (
@@ -38,10 +38,16 @@ const (
 	kindTruncateBack  kind = 5 // drops the entries from index on
 	kindTruncateFront kind = 6 // drops the entries before index
 	kindRebase        kind = 7 // empties the topic; index comes next
+	kindSeal          kind = 8 // the journal of a segment; only in a seal
 )
 
 // Flags of a group.
-const groupRecovered = 1 // written by a recovery: repeats what an older place holds
+const (
+	groupRecovered = 1 // written by a recovery: repeats what an older place holds
+	groupSeal      = 2 // stands behind the last group of a segment and sums it up
+	groupClosed    = 4 // a seal that ends the log: it was closed
+	groupFlags     = groupRecovered | groupSeal | groupClosed
+)
 
 // What a checksum is seeded for, beside the salt, so that no part of the
 // format passes for another.
@@ -51,6 +57,7 @@ const (
 	seedGroup
 	seedTrailer
 	seedSegment
+	seedMark
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -70,6 +77,9 @@ func payloadSum(salt uint64, t Topic, index uint64, payload []byte) uint32 {
 // roundUp returns the next multiple of unit, a power of two.
 func roundUp[N int | int64](n, unit N) N { return (n + unit - 1) &^ (unit - 1) }
 
+// carries reports whether records of that kind have a payload.
+func (k kind) carries() bool { return k == kindEntry || k == kindSet || k == kindSeal }
+
 // record is a record header, decoded.
 type record struct {
 	kind  kind
@@ -85,7 +95,7 @@ type record struct {
 
 // payload returns how many bytes follow the header, padding not counted.
 func (r *record) payload() int {
-	if r.kind == kindEntry || r.kind == kindSet {
+	if r.kind.carries() {
 		return int(r.length)
 	}
 	return 0

@@ -16,7 +16,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata")
 
-const goldenFile = "testdata/log.txt"
+// goldenFile is written by this version. olderFile was written by the first one, which had
+// no seals.
+const (
+	goldenFile = "testdata/log-v2.txt"
+	olderFile  = "testdata/log-v1.txt"
+)
 
 // goldenLog is a small log that holds every kind of record, a rotation and a
 // recovery.
@@ -43,6 +48,9 @@ func goldenLog(t *testing.T) *driver {
 	})
 	d.disk.losePower(imageNone)
 	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.chores(); err != nil { // seals
 		t.Fatal(err)
 	}
 	return d
@@ -140,14 +148,23 @@ func TestFormatIsPinned(t *testing.T) {
 
 // What an earlier build wrote, this one reads.
 func TestPinnedLogIsRead(t *testing.T) {
-	text, err := os.ReadFile(goldenFile)
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{goldenFile, olderFile} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		readPinned(t, loadDisk(t, string(text)), name == goldenFile)
 	}
-	disk := loadDisk(t, string(text))
+}
+
+func readPinned(t *testing.T, disk *memFS, sealed bool) {
+	t.Helper()
 	l, report, err := walrus.Open(disk, options(99))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if (report.Sealed > 0) != sealed {
+		t.Errorf("%d of %d segments had seals", report.Sealed, report.Segments)
 	}
 	got, err := read(disk, l)
 	if err != nil {

@@ -77,7 +77,7 @@ func (g *Group) empty() bool { return len(g.ops) == 0 }
 // group's start.
 func (g *Group) add(r record, payload []byte, salt uint64) uint32 {
 	off := uint32(len(g.bytes()))
-	if r.kind == kindEntry || r.kind == kindSet {
+	if r.kind.carries() {
 		r.sum = payloadSum(salt, r.topic, r.index, payload)
 	}
 	at := len(g.buf)

@@ -10,7 +10,7 @@ import (
 
 const (
 	headerMagic   = 0x53524c57 // "WLRS"
-	formatVersion = 1
+	formatVersion = 2
 
 	// headerWhole marks a segment that was written and synced before it got its
 	// name: its first group cannot be torn.
@@ -18,6 +18,7 @@ const (
 
 	headerRowBytes = 32
 	headerRows     = 80 // where the rows start
+	headerSeal     = headerBytes - 12
 )
 
 // logID tells the segments of one log from those of any other.
@@ -33,7 +34,10 @@ type segmentHeader struct {
 	base  uint64 // LSN of the first byte after the headers
 	size  uint64 // of the file in bytes when it was made; groups may have grown it
 	// prev pins the end of the segment before; seq zero: there is none.
-	prev   segmentEnd
+	prev segmentEnd
+	// seal is where in its file the seal of the segment before may lie; zero: right
+	// behind its end.
+	seal   int64
 	topics []headerRow // ascending
 }
 
@@ -75,6 +79,7 @@ func (h *segmentHeader) put(p []byte) {
 		binary.LittleEndian.PutUint64(q[16:], row.bounds.next)
 		binary.LittleEndian.PutUint64(q[24:], row.lastTerm)
 	}
+	binary.LittleEndian.PutUint64(p[headerSeal:], uint64(h.seal))
 	binary.LittleEndian.PutUint32(p[headerBytes-4:], headerSum(p))
 	copy(p[headerBytes:bodyStart], p[:headerBytes])
 }
@@ -113,7 +118,7 @@ func getHeader(p []byte, seq uint64) (headerBlocks, error) {
 		a = c
 	}
 	b.valid, b.badA, b.badB = true, !okA, !okB
-	if v := binary.LittleEndian.Uint16(a[4:]); v != formatVersion {
+	if v := binary.LittleEndian.Uint16(a[4:]); v == 0 || v > formatVersion {
 		return b, fmt.Errorf("%w: %d", ErrVersion, v)
 	}
 	return b, b.header.decode(a, seq)
@@ -130,10 +135,11 @@ func (h *segmentHeader) decode(p []byte, seq uint64) error {
 	h.prev.sum = binary.LittleEndian.Uint32(p[64:])
 	n := binary.LittleEndian.Uint32(p[68:])
 	h.size = binary.LittleEndian.Uint64(p[72:])
+	h.seal = int64(binary.LittleEndian.Uint64(p[headerSeal:]))
 	switch {
 	case h.seq != seq:
 		return fmt.Errorf("header of segment %d", h.seq)
-	case h.flags&^headerWhole != 0 || n > MaxTopics || h.prev.end > h.base:
+	case h.flags&^headerWhole != 0 || n > MaxTopics || h.prev.end > h.base, h.seal < 0:
 		return fmt.Errorf("header that makes no sense")
 	}
 	for i := range int(n) {
@@ -154,6 +160,14 @@ func (h *segmentHeader) decode(p []byte, seq uint64) error {
 
 // lsn returns the position in the log of an offset in the segment's file.
 func (h *segmentHeader) lsn(off int64) uint64 { return h.base + uint64(off-bodyStart) }
+
+// sealOf returns where in its file the seal of the segment before may lie.
+func (h *segmentHeader) sealOf(before *segmentHeader) int64 {
+	if h.seal != 0 {
+		return h.seal
+	}
+	return before.offset(h.prev.end)
+}
 
 // offset is the inverse of lsn.
 func (h *segmentHeader) offset(lsn uint64) int64 { return int64(lsn-h.base) + bodyStart }

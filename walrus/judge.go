@@ -29,7 +29,13 @@ func (v *view) judge(bad *flaw, off int64, prevSum uint32) Finding {
 	if bad.sound {
 		return say(Corrupt, bad.what)
 	}
-	if at, ok := v.explain(bad, off, prevSum); ok {
+	if bad.flags&groupSeal != 0 {
+		return say(judgeSeal(bad.flags), "seal: "+bad.what)
+	}
+	if at, flags, ok := v.explain(bad, off, prevSum); ok {
+		if flags&groupSeal != 0 {
+			return say(judgeSeal(flags), fmt.Sprintf("seal: %s: one flipped bit at %d", bad.what, at))
+		}
 		if v.data[at] != 0 {
 			return say(Corrupt, fmt.Sprintf("%s: one flipped bit at %d", bad.what, at))
 		}
@@ -76,17 +82,27 @@ func (v *view) untouchedSector(bad *flaw, off int64) bool {
 	return false
 }
 
+// judgeSeal decides what a seal means that is not whole. The one of a close repeats what the
+// groups before it say, and they were durable. Any other was written when a later
+// segment was in use.
+func judgeSeal(flags uint32) Verdict {
+	if flags&groupClosed != 0 {
+		return Torn
+	}
+	return Corrupt
+}
+
 // explain looks for the one bit whose flip makes the group at off valid, and
-// returns the byte it is in.
-func (v *view) explain(bad *flaw, off int64, prevSum uint32) (at int64, ok bool) {
+// returns the byte it is in and the group's flags.
+func (v *view) explain(bad *flaw, off int64, prevSum uint32) (at int64, flags uint32, ok bool) {
 	at, bit, ok := v.suspect(bad)
 	if !ok {
-		return 0, false
+		return 0, 0, false
 	}
 	v.data[at] ^= bit
-	_, still := v.parse(off, prevSum)
+	g, still := v.parse(off, prevSum)
 	v.data[at] ^= bit
-	return at, still == nil
+	return at, g.header.flags, still == nil
 }
 
 // suspect returns the only bit that one flip could have changed to cause the

@@ -1,6 +1,7 @@
 package walrus
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 )
@@ -46,6 +47,13 @@ func (v *view) scan() (groups int, f Finding) {
 		off, prev = g.end(), g.sum
 		groups++
 	}
+}
+
+// seal puts a seal in the place of the last group of sample, and returns its end.
+func (v *view) seal(at []int64, flags uint32) int64 {
+	s := sealing{salt: testSalt, end: segmentEnd{end: v.header.lsn(at[2]), sum: v.mustSum(at)}}
+	clear(v.data[at[2]:])
+	return at[2] + int64(copy(v.data[at[2]:], s.group(flags, []stable{{key: 4, value: bytes.Repeat([]byte("value"), 200)}})))
 }
 
 // The decision table of the package comment, row by row.
@@ -108,6 +116,13 @@ func TestDecisionTable(t *testing.T) {
 			h.put(v.data[at[2]:], testSalt)
 			zero(v.data[at[1]+512:][:512])
 		}, 1, Torn},
+		{"a seal of a close", func(v *view, at []int64) { v.seal(at, groupClosed) }, 3, Clean},
+		{"a sector of it missing", func(v *view, at []int64) { v.seal(at, groupClosed); zero(v.data[roundUp(at[2]+1, 512):][:512]) }, 2, Torn},
+		{"noise in a sector of it", func(v *view, at []int64) { v.seal(at, groupClosed); noise(v.data[roundUp(at[2]+1, 512):][:512]) }, 2, Torn},
+		{"a bit flipped in its payload", func(v *view, at []int64) { v.seal(at, groupClosed); v.data[at[2]+80] ^= 8 }, 2, Torn},
+		{"a bit flipped in its header", func(v *view, at []int64) { v.seal(at, groupClosed); v.data[at[2]+9] ^= 8 }, 2, Torn},
+		{"a seal that is not of a close, and a sector missing", func(v *view, at []int64) { v.seal(at, 0); zero(v.data[roundUp(at[2]+1, 512):][:512]) }, 2, Corrupt},
+		{"a bit flipped in the header of such a one", func(v *view, at []int64) { v.seal(at, 0); v.data[at[2]+9] ^= 8 }, 2, Corrupt},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v, at := sample()
@@ -237,7 +252,7 @@ func TestFlippedBitIsLocated(t *testing.T) {
 		if bad == nil {
 			t.Fatalf("byte %d: the flip went unnoticed", off)
 		}
-		if got, ok := v.explain(bad, at[2], v.mustSum(at)); !ok || got != off {
+		if got, _, ok := v.explain(bad, at[2], v.mustSum(at)); !ok || got != off {
 			t.Errorf("byte %d: located at %d, %v (%s)", off, got, ok, bad.what)
 		}
 		v.data[off] ^= bit
@@ -315,7 +330,7 @@ func TestHeaderRefuses(t *testing.T) {
 	base.topics = []headerRow{{topic: 1, bounds: bounds{first: 2, next: 5}}, {topic: 2, bounds: bounds{first: 2, next: 5}, mirrorOf: 1}}
 	for name, spoil := range map[string]func(h *segmentHeader){
 		"another number":  func(h *segmentHeader) { h.seq = 4 },
-		"unknown flags":   func(h *segmentHeader) { h.flags = 2 },
+		"unknown flags":   func(h *segmentHeader) { h.flags = 4 },
 		"end after base":  func(h *segmentHeader) { h.prev.end = 101 },
 		"topic zero":      func(h *segmentHeader) { h.topics[0].topic = 0 },
 		"topics unsorted": func(h *segmentHeader) { h.topics[1].topic = 1 },

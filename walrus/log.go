@@ -19,12 +19,15 @@ type Log struct {
 	id   logID
 	lock io.Closer
 
-	segs    []*segment // in use, contiguous, oldest first; groups go to the last
-	spares  []spare    // the next segments: their names are durable, nothing is in them
-	dead    []string   // files of no use, to be removed
-	chore   chore
-	noSpace bool // there was none for the next spare
-	stats   Stats
+	segs   []*segment // in use, contiguous, oldest first; groups go to the last
+	spares []spare    // the next segments: their names are durable, nothing is in them
+	dead   []string   // files of no use, to be removed
+	// sealings are finished segments that have no seal yet; journals is memory for more.
+	sealings []*sealing
+	journals []journal
+	chore    chore
+	noSpace  bool // there was none for the next spare
+	stats    Stats
 
 	end     int64  // where the next group goes in the last segment
 	durable uint64 // LSN below which everything is durable
@@ -156,7 +159,15 @@ func (l *Log) Fail(err error) {
 
 // Close gives the lock and the files back. It makes nothing durable: what was
 // not published has an unknown outcome. It runs on the log lane, when nothing else does.
-func (l *Log) Close(_ runtime.FS) error {
+//
+// If everything was published, it marks where the log ends, so that the next Open is fast.
+func (l *Log) Close(fs runtime.FS) error {
+	if l.failed == nil && l.flight == nil && l.open.empty() {
+		_ = l.markEnd(disk{fs}) // without the mark the next Open reads more, and finds the same
+		for _, s := range l.spares {
+			_ = s.file.Truncate(0) // the next Open replaces it, which takes long if it is large
+		}
+	}
 	l.failed = failed("log closed", io.ErrClosedPipe)
 	if f := l.active().file; f != nil {
 		_ = f.Close() // Close makes nothing durable, so its error says nothing

@@ -238,6 +238,8 @@ type driver struct {
 	// crash or a failure it is what may have happened or not.
 	flight *model
 	report *walrus.Report
+	// verify: Open verifies every checksum.
+	verify bool
 	// eager: chores are asked for while groups are in flight.
 	eager   bool
 	refused int // batches, for lack of space
@@ -253,7 +255,9 @@ func newDriver(seed uint64) *driver {
 // group in flight.
 func (d *driver) open() error {
 	d.boots++
-	l, report, err := walrus.Open(d.disk, options(d.seed+d.boots<<32))
+	o := options(d.seed + d.boots<<32)
+	o.VerifyOnOpen = d.verify
+	l, report, err := walrus.Open(d.disk, o)
 	d.report = report
 	if err != nil {
 		return err

@@ -40,10 +40,7 @@ func Open(fs runtime.FS, o Options) (*Log, *Report, error) {
 
 // run recovers the log, or makes a new one.
 func (r *recovery) run(lock io.Closer) (*Log, error) {
-	if err := r.list(); err != nil {
-		return nil, err
-	}
-	if err := r.readHeaders(); err != nil {
+	if err := r.look(); err != nil {
 		return nil, err
 	}
 	u := &unit{}
@@ -64,11 +61,26 @@ func (r *recovery) run(lock io.Closer) (*Log, error) {
 	return r.log(lock, u, s), nil
 }
 
+// look finds the files and reads their first blocks.
+func (r *recovery) look() error {
+	if err := r.list(); err != nil {
+		return err
+	}
+	if err := r.readHeaders(); err != nil {
+		return err
+	}
+	return r.readMark()
+}
+
 // virgin reports whether there is no log yet. A first segment gets its name only
 // after its first group has been synced, and the name of its successor may be durable
 // before: so the second segment alone, never used, is the trace of a log that
-// was not finished. Any other file means that there was a log.
+// was not finished. Any other file, and the mark of a close, mean that there was a log.
 func (r *recovery) virgin() bool {
+	return !r.marked && r.hasNone()
+}
+
+func (r *recovery) hasNone() bool {
 	return len(r.files) == 0 || (len(r.files) == 1 && r.files[0].seq == 2 && !r.files[0].valid)
 }
 
@@ -80,7 +92,7 @@ func (r *recovery) log(lock io.Closer, u *unit, s spare) *Log {
 		segs: append(r.chain, u.seg), spares: []spare{s},
 		end: bodyStart + int64(len(u.group.bytes())), durable: u.group.end,
 		prevSum: r.sum, settled: u.seg.seq,
-		open: u.group, free: &Group{},
+		open: u.group, free: &Group{}, sealings: r.sealings,
 	}
 	for _, t := range l.topics {
 		t.staged = t.live

@@ -55,6 +55,8 @@ type Options struct {
 	GroupBytes int
 	// Mirror lists the mirrored topics. It must be the same at every Open.
 	Mirror []Mirror
+	// VerifyOnOpen makes Open verify every checksum, and ignore the seals.
+	VerifyOnOpen bool
 }
 
 // Validate reports the first thing wrong with the options. Zero sizes are valid.

@@ -105,14 +105,16 @@ func (r *recovery) startFrom(u *unit) error {
 	u.header.id = last.id
 	switch {
 	case r.held != nil && r.held.off == bodyStart:
-		u.header.seq, u.header.prev = last.seq, last.prev
+		u.header.seq, u.header.prev, u.header.seal = last.seq, last.prev, last.seal
 		r.chain = r.chain[:len(r.chain)-1]
 	case r.held != nil:
 		u.header.seq = last.seq + 1
 		u.header.prev = segmentEnd{seq: last.seq, end: r.held.header.lsn, sum: r.held.header.prevSum}
+		r.sealLast(u)
 	default:
 		u.header.seq = last.seq + 1
 		u.header.prev = segmentEnd{seq: last.seq, end: last.lsn(r.end), sum: r.sum}
+		r.sealLast(u)
 	}
 	u.header.base = last.lsn(r.end) + lsnGap
 	r.plan(u)
@@ -127,15 +129,32 @@ func (r *recovery) startFrom(u *unit) error {
 	return r.checkComplete()
 }
 
+// sealLast plans the seal of the segment that was the last. It comes behind whatever
+// lies after the segment's end: that is not written to.
+func (r *recovery) sealLast(u *unit) {
+	if r.closed {
+		return
+	}
+	end := u.header.prev
+	off := r.headers[len(r.headers)-1].offset(end.end)
+	if r.left > off {
+		off = roundUp(r.left, alignBytes)
+		u.header.seal = off
+	}
+	r.seal(end, off)
+}
+
 // unitBytes is how much of a unit is allocated: a recovery is not to be slowed by
 // the making of a whole segment. The segments after it are as large as they should be.
 const unitBytes = 1 << 20
 
 // plan fills in what all new segments have, before the held group is applied.
 func (r *recovery) plan(u *unit) {
-	u.header.flags, u.header.size = headerWhole, uint64(min(r.o.SegmentBytes, unitBytes))
+	u.header.flags = headerWhole
+	u.header.size = uint64(min(r.o.SegmentBytes, unitBytes))
 	u.header.salt = saltOf(r.o.Seed, u.header.seq)
 	u.header.topics = r.state.rows()
+	r.state.journal.reset()
 	u.seg = &segment{
 		seq: u.header.seq, name: segmentName(r.o.Dir, u.header.seq),
 		salt: u.header.salt, base: u.header.base, size: int64(u.header.size),
@@ -172,6 +191,10 @@ func (r *recovery) commit(u *unit) (s spare, err error) {
 			m.giveUp()
 			return s, fmt.Errorf("walrus: make %s: %w", m.name, err)
 		}
+	}
+	if err := r.removeMark(); err != nil {
+		m.giveUp()
+		return s, err
 	}
 	if err := r.d.syncDir(r.o.Dir); err != nil {
 		m.giveUp()

@@ -25,12 +25,19 @@ type recovery struct {
 	files   []file // ascending
 	buf     []byte // of the segment being read
 	foreign bool   // the folder holds names that are not ours
-	state   state
-	chain   []*segment      // read so far
-	headers []segmentHeader // of chain
-	claim   uint64          // LSN below which some header says that all is durable
-	end     int64           // in the last segment of the chain: where valid groups end
-	sum     uint32          // group CRC of the last group of the chain
+	marked  bool   // it holds a mark of a close
+	mark    mark
+	// markHolds: the mark's checksum does.
+	markHolds bool
+	closed    bool // the log ends with a closing seal
+	state     state
+	chain     []*segment      // read so far
+	sealings  []*sealing      // of segments that have no seal
+	headers   []segmentHeader // of chain
+	claim     uint64          // LSN below which some header says that all is durable
+	end       int64           // in the last segment of the chain: where valid groups end
+	left      int64           // there: after the last byte that is not zero, if it is more
+	sum       uint32          // group CRC of the last group of the chain
 	// held is the last group of the log, if no claim covers it; nothing of it has
 	// been applied. heldOps are its records and heldBytes the bytes between its
 	// header and its trailer.
@@ -60,6 +67,8 @@ func (r *recovery) list() error {
 		switch {
 		case ok:
 			r.files = append(r.files, file{seq: seq, name: path.Join(r.o.Dir, name)})
+		case name == closedName:
+			r.marked = true
 		case name != spareName && name != unitName:
 			r.foreign = true
 		}

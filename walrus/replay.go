@@ -1,6 +1,7 @@
 package walrus
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 )
@@ -37,13 +38,16 @@ func (r *recovery) readPinned(f *file, next *segmentHeader) error {
 	if next.prev.end < f.header.base || end > segmentGrowMax+MaxGroup {
 		return r.corrupt(CorruptError{File: f.name, What: "end that makes no sense"})
 	}
+	seg := r.join(f.name, &f.header)
+	if sealed, err := r.readSealed(f, next); sealed || err != nil {
+		return err
+	}
 	data, err := r.load(f.name, r.buf, end)
 	if err != nil {
 		return err
 	}
 	r.buf = data
 	v := &view{name: f.name, header: f.header, data: data}
-	seg := r.join(v)
 	for r.end < end {
 		g, bad := v.parse(r.end, r.sum)
 		if bad != nil {
@@ -57,15 +61,76 @@ func (r *recovery) readPinned(f *file, next *segmentHeader) error {
 	if r.end != end || r.sum != next.prev.sum {
 		return r.corrupt(CorruptError{File: f.name, Offset: end, What: "segment does not end where the next one says"})
 	}
+	if err := r.checkSeal(f, next); err != nil {
+		return err
+	}
 	return r.compareRows(next)
 }
 
+// checkSeal looks after the seal of a segment whose records have been read: one that is
+// there must say the same as they, and one that is missing is to be written.
+func (r *recovery) checkSeal(f *file, next *segmentHeader) error {
+	if r.o.VerifyOnOpen {
+		v, _, err := r.sealAt(f, next.sealOf(&f.header), next.prev)
+		if err != nil {
+			return err
+		}
+		if v != nil {
+			return r.compareSeal(v, v.data, next.sealOf(&f.header))
+		}
+	}
+	r.seal(next.prev, next.sealOf(&f.header))
+	return nil
+}
+
+// compareSeal holds a seal, whose group begins where data does, against what was read.
+func (r *recovery) compareSeal(v *view, data []byte, off int64) error {
+	same := bytes.Equal(r.state.journal.bytes(), v.ops[0].in(data))
+	for _, op := range v.ops[1:] {
+		at, found := r.state.lookup(uint16(op.index))
+		same = same && found && bytes.Equal(r.state.keys[at].value, op.in(data))
+	}
+	r.state.journal.reset()
+	if !same {
+		return r.corrupt(CorruptError{File: v.name, Offset: off, What: "seal differs from the records"})
+	}
+	return nil
+}
+
+// readSealed takes a segment from its seal, if it has one that verifies.
+func (r *recovery) readSealed(f *file, next *segmentHeader) (bool, error) {
+	if r.o.VerifyOnOpen {
+		return false, nil
+	}
+	v, _, err := r.sealAt(f, next.sealOf(&f.header), next.prev)
+	if err != nil || v == nil {
+		return false, err
+	}
+	if err := r.replaySeal(v, f.seq); err != nil {
+		return true, err
+	}
+	r.end, r.sum = f.header.offset(next.prev.end), next.prev.sum
+	return true, r.compareRows(next)
+}
+
+// seal plans the seal of the segment read last: it had none. What it holds is in the
+// state's journal.
+func (r *recovery) seal(end segmentEnd, off int64) {
+	seg := r.chain[len(r.chain)-1]
+	s := &sealing{name: seg.name, seq: seg.seq, salt: seg.salt, end: end, off: off, journal: r.state.journal}
+	r.state.journal = journal{}
+	if len(s.journal.buf) <= journalMax {
+		r.sealings = append(r.sealings, s)
+	}
+}
+
 // join appends a segment to the chain.
-func (r *recovery) join(v *view) *segment {
-	seg := &segment{seq: v.header.seq, name: v.name, salt: v.header.salt, base: v.header.base}
+func (r *recovery) join(name string, h *segmentHeader) *segment {
+	seg := &segment{seq: h.seq, name: name, salt: h.salt, base: h.base}
 	r.chain = append(r.chain, seg)
-	r.headers = append(r.headers, v.header)
-	r.end, r.sum = bodyStart, v.header.prev.sum
+	r.headers = append(r.headers, *h)
+	r.end, r.sum = bodyStart, h.prev.sum
+	r.state.journal.reset()
 	r.report.Segments++
 	return seg
 }
@@ -73,7 +138,7 @@ func (r *recovery) join(v *view) *segment {
 // readLast reads the last segment to its end, whatever that is, and holds the last
 // group back if no claim covers it.
 func (r *recovery) readLast(v *view) error {
-	seg := r.join(v)
+	seg := r.join(v.name, &v.header)
 	var last found // read and not applied yet, with its records
 	var lastOps []placed
 	for waiting := false; ; waiting = true {
@@ -88,8 +153,11 @@ func (r *recovery) readLast(v *view) error {
 			waiting = false
 		}
 		if waiting && bad == nil {
-			// Version 1 writes a group only when the one before is durable, and says so in it.
+			// A group is written only when the one before is durable, and says so.
 			return r.corrupt(CorruptError{File: v.name, Offset: g.off, What: "group does not vouch for the one before it"})
+		}
+		if bad == nil && g.header.flags&groupSeal != 0 {
+			return r.readEnd(v, &g)
 		}
 		if bad != nil {
 			if waiting {
@@ -100,6 +168,29 @@ func (r *recovery) readLast(v *view) error {
 		last, lastOps, v.ops = g, v.ops, lastOps
 		r.end, r.sum = g.end(), g.sum
 	}
+}
+
+// readEnd meets a seal where the last segment ends. A close has left it; or it
+// says that there was a later segment.
+func (r *recovery) readEnd(v *view, g *found) error {
+	if g.header.flags&groupClosed == 0 {
+		return r.corrupt(CorruptError{File: v.name, Offset: g.off, What: "segment was finished, and the next one is missing"})
+	}
+	if err := r.checkSize(v); err != nil {
+		return err
+	}
+	if len(v.ops) == 0 || v.ops[0].kind != kindSeal {
+		return r.corrupt(CorruptError{File: v.name, Offset: g.off, What: "seal without its journal"})
+	}
+	if err := r.compareSeal(v, v.data[g.off:], g.off); err != nil {
+		return err
+	}
+	r.closed, r.report.Closed = true, true
+	f := Finding{Verdict: Uncertain, File: v.name, Offset: g.end(), What: "bytes behind the end of a closed log"}
+	if f.Bytes = lastByte(v.data, g.end()) - g.end(); f.Bytes > 0 {
+		return r.note(f)
+	}
+	return nil
 }
 
 // hold keeps the last group for rebuild.
@@ -117,18 +208,26 @@ func (r *recovery) readTail(v *view, bad *flaw) error {
 	if r.end == bodyStart && v.header.flags&headerWhole != 0 {
 		return r.corrupt(bad.corruption(v.name))
 	}
-	if size := int64(len(v.data)); uint64(size) < v.header.size {
-		// The sync of the first group made the size durable.
-		first := r.held != nil && r.held.off == bodyStart
-		f := Finding{Verdict: Torn, File: v.name, Offset: size, What: "file is shorter than it was made"}
-		if !first || v.header.flags&headerWhole != 0 {
-			f.Verdict = Corrupt
-		}
-		if err := r.note(f); err != nil {
-			return err
-		}
+	if err := r.checkSize(v); err != nil {
+		return err
 	}
+	r.left = lastByte(v.data, r.end)
 	return r.noteFlaw(v.judge(bad, r.end, r.sum), bad)
+}
+
+// checkSize compares the last segment's file with the size it was made with, which
+// the sync of the first group made durable.
+func (r *recovery) checkSize(v *view) error {
+	size := int64(len(v.data))
+	if uint64(size) >= v.header.size {
+		return nil
+	}
+	first := r.held != nil && r.held.off == bodyStart
+	f := Finding{Verdict: Torn, File: v.name, Offset: size, What: "file is shorter than it was made"}
+	if !first || v.header.flags&headerWhole != 0 {
+		f.Verdict = Corrupt
+	}
+	return r.note(f)
 }
 
 // apply publishes the records of a group where they lie.

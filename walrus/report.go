@@ -55,7 +55,9 @@ type Report struct {
 	Verdict  Verdict   // the worst of the findings; Clean if there are none
 	Findings []Finding // in the order found
 	Fresh    bool      // there was no log, and a new one was made
-	Segments int       // read
+	Segments int       // in the log
+	Sealed   int       // of them taken from their seals
+	Closed   bool      // its end is the seal of a close
 	Groups   int       // found valid
 	Records  int       // in those groups
 	// Reappended is how many records were written again because no durable claim

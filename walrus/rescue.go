@@ -26,6 +26,8 @@ func (s *stretch) walk() error {
 		}
 		var err error
 		switch {
+		case bad == nil && g.header.flags&groupSeal != 0:
+			return s.tellSeal(s.view, g.off, g.header)
 		case bad == nil:
 			err = s.tellGroup(&g, false)
 		case s.pin == 0 && !s.acknowledged(bad):
@@ -73,6 +75,19 @@ func (s *stretch) tellGroup(g *found, corrected bool) error {
 	return nil
 }
 
+// tellSeal visits the seal that was parsed last into a view, and lies at an offset in the file.
+func (s *stretch) tellSeal(v *view, off int64, h groupHeader) error {
+	if s.visit.Seal == nil || len(v.ops) == 0 || v.ops[0].kind != kindSeal {
+		return nil
+	}
+	journal := v.ops[0].in(v.data[v.header.offset(h.lsn):])
+	return s.visit.Seal(SealInfo{
+		File: s.name, Offset: off, Bytes: int64(h.size()), Closed: h.flags&groupClosed != 0,
+		Groups:  int(binary.LittleEndian.Uint64(journal[0:])),
+		Records: int(binary.LittleEndian.Uint64(journal[8:])),
+	})
+}
+
 // info describes a record whose header holds.
 func (s *stretch) info(r *record, group, at int64) RecordInfo {
 	lo := at + recordHeaderBytes
@@ -84,6 +99,9 @@ func (s *stretch) info(r *record, group, at int64) RecordInfo {
 }
 
 func (s *stretch) tellRecord(info RecordInfo) error {
+	if info.Kind == RecordKind(kindSeal) {
+		return nil // met among the pieces of a damaged one
+	}
 	if info.Broken {
 		info.Payload = nil
 	} else {

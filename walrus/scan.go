@@ -36,6 +36,7 @@ type flaw struct {
 	// the file.
 	headed bool
 	end    int64
+	flags  uint32
 	// sound: all checksums hold and yet the group does not belong here. No tear
 	// and no flipped bit looks like that.
 	sound bool
@@ -58,7 +59,7 @@ func (v *view) parse(off int64, prevSum uint32) (found, *flaw) {
 	}
 	g := found{off: off, header: h}
 	fail := func(bad flaw) (found, *flaw) {
-		bad.headed, bad.end = true, g.end()
+		bad.headed, bad.end, bad.flags = true, g.end(), h.flags
 		return found{}, &bad
 	}
 	switch {
@@ -105,7 +106,7 @@ func (v *view) parseHeader(off int64) (groupHeader, *flaw) {
 		bad := &flaw{off: off, what: "group header checksum"}
 		return h, bad.over(off, off+groupHeaderSummed, off+groupHeaderSummed, seed(salt, seedGroupHeader))
 	}
-	if h.lsn != v.header.lsn(off) || h.durable > h.lsn || h.flags&^groupRecovered != 0 ||
+	if h.lsn != v.header.lsn(off) || h.durable > h.lsn || h.flags&^groupFlags != 0 ||
 		h.body%alignBytes != 0 || h.size() > MaxGroup || uint64(h.records)*recordHeaderBytes > uint64(h.body) {
 		return h, &flaw{off: off, what: "group header of another place", sound: true}
 	}
@@ -123,14 +124,14 @@ func (v *view) parseRecord(at, end int64) (record, *flaw) {
 		return r, bad.over(at, at+recordHeaderSummed, at+recordHeaderSummed, seed(salt, seedRecord))
 	}
 	switch r.kind {
-	case kindEntry, kindLink, kindSet, kindTruncateBack, kindTruncateFront, kindRebase:
+	case kindEntry, kindLink, kindSet, kindTruncateBack, kindTruncateFront, kindRebase, kindSeal:
 	default:
 		return r, &flaw{off: at, what: "record of unknown kind", op: &r, sound: true}
 	}
-	if at+int64(r.size()) > end || (r.kind == kindSet) != (r.topic == 0) {
+	if at+int64(r.size()) > end || (r.kind == kindSet || r.kind == kindSeal) != (r.topic == 0) {
 		return r, &flaw{off: at, what: "record that makes no sense", op: &r, sound: true}
 	}
-	if r.payload() == 0 && r.kind != kindEntry && r.kind != kindSet {
+	if !r.kind.carries() {
 		return r, nil
 	}
 	lo := at + recordHeaderBytes

@@ -150,3 +150,26 @@ func TestOneSegmentIsTakenForASpare(t *testing.T) {
 		t.Errorf("%d files before, %d after: %+v", before, left, s)
 	}
 }
+
+// What is due when the log is closed is sealed then.
+func TestCloseWritesTheSealsThatAreDue(t *testing.T) {
+	d := opened(t)
+	for range 4 {
+		d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat("x", 700)) })
+	}
+	if err := d.chores(); err != nil {
+		t.Fatal(err)
+	}
+	for range 9 {
+		d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat("x", 700)) })
+	}
+	if err := d.log.Close(d.disk); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+	if d.report.Segments < 2 || d.report.Sealed != d.report.Segments {
+		t.Errorf("%+v", d.report)
+	}
+}

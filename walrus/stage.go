@@ -169,6 +169,7 @@ func (l *Log) rotate(g *Group) {
 	g.addMissingKeys(l.keys, seg.salt)
 
 	old.end = l.end
+	l.finish(old, l.end, header.prev.sum)
 	g.stale, old.file = old.file, nil
 	l.segs = append(l.segs, seg)
 	l.spares = append(l.spares[:0], l.spares[1:]...)
@@ -195,6 +196,8 @@ func (l *Log) Publish(g *Group) []Placed {
 // in out, unless it is nil, where their payloads are.
 func (s *state) publish(g *Group, out *[]Placed) error {
 	group := g.bytes()
+	s.journal.groups++
+	s.journal.records += uint64(len(g.ops))
 	for i := range g.ops {
 		op := &g.ops[i]
 		payload := op.in(group)

@@ -127,6 +127,8 @@ type stable struct {
 type state struct {
 	topics []*topic // ascending by id
 	keys   []stable // ascending by key
+	// journal is that of the segment to which groups are being published.
+	journal journal
 }
 
 // find returns the topic, or nil.
@@ -194,6 +196,9 @@ func (s *state) apply(r *record, payload []byte, place slot) error {
 	t := s.topic(r.topic)
 	if t == nil {
 		return fmt.Errorf("walrus: more than %d topics: %w", MaxTopics, ErrTooLarge)
+	}
+	if t.main == nil {
+		s.journal.add(r, place.at)
 	}
 	return t.apply(r, place)
 }

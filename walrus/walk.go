@@ -153,10 +153,23 @@ func (w *walker) walkSegment(f *file, next *segmentHeader) error {
 		what := "segment does not end where the next one says"
 		w.add(Finding{Verdict: Corrupt, File: f.name, Offset: s.pin, What: what})
 		err = w.lost(LostInfo{File: f.name, Offset: s.pin, What: what})
+	} else if pinned {
+		err = s.pinnedSeal(f, next)
 	}
 	w.lastSeq, w.lastEnd = f.seq, f.header.lsn(s.at)
 	w.lastLone = f.header.flags&headerWhole != 0 && s.groups <= 1
 	return err
+}
+
+// pinnedSeal visits the seal of a segment whose end is pinned, if there is one.
+func (s *stretch) pinnedSeal(f *file, next *segmentHeader) error {
+	off := next.sealOf(&f.header)
+	v, _, err := s.sealAt(f, off, next.prev)
+	if err != nil || v == nil {
+		return err
+	}
+	h, _ := getGroupHeader(v.data, f.header.salt)
+	return s.tellSeal(v, off, h)
 }
 
 func (w *walker) tellSegment(v *view) error {

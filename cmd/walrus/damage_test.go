@@ -43,6 +43,9 @@ func TestVerifyAndDumpOfACleanLog(t *testing.T) {
 			entries++
 		}
 	}
+	if seals := strings.Count(s.out, "  seal  "); seals != len(f.segments(t)) || strings.Count(s.out, "end of a log that was closed") != 1 {
+		t.Errorf("dump: %d seals of %d segments: %s", seals, len(f.segments(t)), s.out)
+	}
 	if s.code != clean || entries != 120 || !strings.Contains(s.out, "truncate-back       7         20") {
 		t.Errorf("dump: exit %d, %d entries, %s", s.code, entries, s.out[:2000])
 	}
@@ -70,7 +73,7 @@ func TestDumpAsJSON(t *testing.T) {
 			}
 		}
 	}
-	if types["record entry"] != 120 || types["report "] != 1 || types["segment "] != len(f.segments(t)) || types["record truncate-front"] != 2 {
+	if types["record entry"] != 120 || types["report "] != 1 || types["seal "] != len(f.segments(t)) || types["segment "] != len(f.segments(t)) || types["record truncate-front"] != 2 {
 		t.Errorf("%v", types)
 	}
 }

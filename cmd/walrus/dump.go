@@ -19,7 +19,7 @@ truncated later, and where something is damaged or missing.
   --topic N   only records of topic N
   --from I    only records with an index from I on
   --to I      only records with an index up to I
-  --json      one object a line: segment, record (payload in base64), lost, report
+  --json      one object a line: segment, record (payload in base64), seal, lost, report
 `,
 	run: runDump,
 }
@@ -60,7 +60,7 @@ func runDump(out io.Writer, args []string) (status, error) {
 		return unreadable, err
 	}
 	defer f.close()
-	report, err := f.inspect(walrus.Visitor{Segment: d.tellSegment, Record: d.tellRecord, Lost: d.tellLost})
+	report, err := f.inspect(walrus.Visitor{Segment: d.tellSegment, Record: d.tellRecord, Seal: d.tellSeal, Lost: d.tellLost})
 	if err != nil {
 		_ = d.out.Flush() // what was read is shown; the error that counts is on its way
 		return unreadable, err
@@ -133,6 +133,23 @@ func (d *dump) tellRecord(r walrus.RecordInfo) error {
 	d.flushSegment()
 	fmt.Fprintf(d.out, "%10d  %-14s %s%s\n", r.Offset, r.Kind, fields(&r), remark(&r))
 	return nil
+}
+
+func (d *dump) tellSeal(s walrus.SealInfo) error {
+	if d.topic.set || d.from.set || d.to.set {
+		return nil
+	}
+	if d.json != nil {
+		return d.json.Encode(sealJSON(&s))
+	}
+	d.flushSegment()
+	note := ""
+	if s.Closed {
+		note = "  end of a log that was closed"
+	}
+	_, err := fmt.Fprintf(d.out, "%10d  %-14s %s, %s, in %s%s\n", s.Offset, "seal",
+		count(s.Groups, "group"), count(s.Records, "record"), count(s.Bytes, "byte"), note)
+	return err
 }
 
 // fields renders what a record says, each kind what it has.

@@ -68,6 +68,7 @@ type object struct {
 	Payload   *[]byte `json:"payload,omitempty"`
 	Corrected bool    `json:"corrected,omitempty"`
 	Damaged   bool    `json:"damaged,omitempty"`
+	Closed    bool    `json:"closed,omitempty"`
 
 	Segments *int     `json:"segments,omitempty"`
 	Groups   *int     `json:"groups,omitempty"`
@@ -110,6 +111,13 @@ func recordJSON(r *walrus.RecordInfo) object {
 	return o
 }
 
+func sealJSON(s *walrus.SealInfo) object {
+	return object{
+		Type: "seal", File: short(s.File), Offset: &s.Offset, Bytes: &s.Bytes,
+		Groups: &s.Groups, Records: &s.Records, Closed: s.Closed,
+	}
+}
+
 func lostJSON(l *walrus.LostInfo) object {
 	o := object{Type: "lost", What: l.What}
 	if l.File != "" {
@@ -121,7 +129,7 @@ func lostJSON(l *walrus.LostInfo) object {
 func reportJSON(f *folder, r *walrus.Report) object {
 	o := object{
 		Type: "report", Dir: f.path, Verdict: r.Verdict.String(),
-		Segments: &r.Segments, Groups: &r.Groups, Records: &r.Records,
+		Segments: &r.Segments, Groups: &r.Groups, Records: &r.Records, Closed: r.Closed,
 	}
 	for _, found := range r.Findings {
 		line := object{Type: "finding", Verdict: found.Verdict.String(), What: found.What}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	goruntime "runtime"
+	"strings"
 
 	"github.com/octopii-go/octopii/runtime"
 )
@@ -66,6 +67,8 @@ func (f *hookFile) Allocate(off, n int64, zero bool) error {
 func (f *hookFile) SyncData() error {
 	op := "sync zeros"
 	switch {
+	case strings.Contains(stack(), "(*Log).markEnd("):
+		op = "sync end"
 	case f.wrote:
 		op = "sync data"
 	}
