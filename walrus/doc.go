@@ -124,7 +124,7 @@
 // verifies its checksums, that it stands for the end which the next header pins, and
 // that the bounds which come out are those in that header. If there is no such seal,
 // or Options.VerifyOnOpen is set, it reads the segment and verifies every checksum. An entry is verified
-// whenever it is read. The last segment is read whole, unless
+// whenever it is read; Verify and Log.Scrub verify all of them. The last segment is read whole, unless
 // a mark in the folder leads to a seal that a close has left.
 // The mark is removed, durably, before the log goes on.
 //

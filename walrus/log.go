@@ -27,6 +27,7 @@ type Log struct {
 	journals []journal
 	chore    chore
 	noSpace  bool // there was none for the next spare
+	scrub    scrub
 	stats    Stats
 
 	end     int64  // where the next group goes in the last segment
@@ -78,10 +79,12 @@ type Placed struct {
 
 // Stats counts what the log has done since Open, and what it holds.
 type Stats struct {
-	Segments     int    // in use
-	SegmentBytes int64  // of their files, as far as they are known to be used or prepared
-	Removed      uint64 // segments removed
-	Recycled     uint64 // segments whose file was taken for a spare
+	Segments      int    // in use
+	SegmentBytes  int64  // of their files, as far as they are known to be used or prepared
+	Removed       uint64 // segments removed
+	Recycled      uint64 // segments whose file was taken for a spare
+	ScrubbedBytes uint64 // verified by Scrub
+	ScrubErrors   uint64 // segments in which Scrub met damage
 }
 
 // Stats returns the numbers as they are now.

@@ -44,6 +44,9 @@ type recovery struct {
 	held      *found
 	heldOps   []placed
 	heldBytes []byte
+	// heldGroup is bodyStart bytes, then the held group.
+	heldGroup []byte
+	anyMirror bool // the pairs are those of the log's header
 }
 
 // file is a segment file and what its first blocks are.

@@ -12,6 +12,11 @@ func (r *recovery) begin(h *segmentHeader) error {
 		t := r.state.topic(row.topic)
 		t.live, t.located = row.bounds, row.bounds.next
 	}
+	for _, row := range h.topics {
+		if r.anyMirror && row.mirrorOf != 0 {
+			r.o.Mirror = append(r.o.Mirror, Mirror{Main: row.mirrorOf, Recovery: row.topic})
+		}
+	}
 	for _, m := range r.o.Mirror {
 		if err := r.state.pair(m.Main, m.Recovery); err != nil {
 			return err
@@ -197,6 +202,7 @@ func (r *recovery) readEnd(v *view, g *found) error {
 func (r *recovery) hold(v *view, g *found, ops []placed) {
 	r.count(g)
 	r.held, r.heldOps = g, ops
+	r.heldGroup = v.data[g.off-bodyStart : g.end()]
 	r.heldBytes = v.data[g.off+groupHeaderBytes : g.end()-trailerBytes]
 }
 

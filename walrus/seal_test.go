@@ -2,8 +2,11 @@ package walrus_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"testing"
 
+	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/walrus"
 )
 
@@ -137,5 +140,99 @@ func TestSealVouchesForTheNextSegment(t *testing.T) {
 	got, err := judgeDamage(d, history)
 	if err != nil || got.verdict != walrus.Corrupt {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	d, _ := closedLog(t)
+	calls := d.disk.calls
+	report, err := walrus.Verify(d.disk, "data/log")
+	if err != nil || report.Verdict != walrus.Clean || report.Segments < 5 {
+		t.Errorf("%v: %+v", err, report)
+	}
+	if d.disk.seen[markFile] == nil || d.disk.calls == calls {
+		t.Error("changed something, or did nothing")
+	}
+	for _, name := range d.segments() {
+		data := d.disk.seen[name].data
+		at := bytes.Index(data, []byte("entry"))
+		if at < 0 {
+			continue
+		}
+		data[at] ^= 1
+		report, err := walrus.Verify(d.disk, "data/log")
+		if !errors.Is(err, walrus.ErrCorrupt) || report.Verdict != walrus.Corrupt {
+			t.Errorf("%s damaged: %v, %+v", name, err, report)
+		}
+		data[at] ^= 1
+	}
+	if _, err := walrus.Verify(newMemFS(1), "data/log"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("where no log is: %v", err)
+	}
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := walrus.Verify(d.disk, "data/log"); !errors.Is(err, runtime.ErrLocked) {
+		t.Errorf("a log that is open: %v", err)
+	}
+}
+
+// scrubRound scrubs until every finished segment has been read, and returns the errors.
+func scrubRound(d *driver, max int) (jobs int, found []error) {
+	before := d.log.Stats().ScrubbedBytes
+	total := uint64(0)
+	for jobs = 0; jobs < 10_000; jobs++ {
+		job, done := d.log.Scrub(max)
+		if job == nil {
+			break
+		}
+		err := job(d.disk)
+		done(err)
+		if err != nil {
+			found = append(found, err)
+		}
+		s := d.log.Stats()
+		if total = s.ScrubbedBytes - before; total > uint64(s.SegmentBytes) {
+			break
+		}
+	}
+	return jobs, found
+}
+
+func TestScrub(t *testing.T) {
+	d, _ := closedLog(t)
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+	if jobs, found := scrubRound(d, 1000); len(found) > 0 || jobs < 10 {
+		t.Fatalf("an intact log: %d jobs, %v", jobs, found)
+	}
+	if jobs, found := scrubRound(d, 1<<20); len(found) > 0 || jobs > 100 {
+		t.Fatalf("in large pieces: %d jobs, %v", jobs, found)
+	}
+	for _, name := range d.segments()[:4] {
+		data := d.disk.seen[name].data
+		for _, at := range []int{100, 4200, 8200, bytes.Index(data, []byte("entry"))} {
+			for _, n := range []*memNode{d.disk.seen[name]} {
+				n.data[at] ^= 1
+				_, found := scrubRound(d, 1500)
+				n.data[at] ^= 1
+				var e *walrus.CorruptError
+				if len(found) == 0 || !errors.As(found[0], &e) || e.File != name {
+					t.Errorf("%s: byte %d: %v", name, at, found)
+				}
+			}
+		}
+	}
+	d.disk.fail = func(_ int, kind opKind) bool { return kind == opRead }
+	job, done := d.log.Scrub(1000)
+	err := job(d.disk)
+	done(err)
+	if !errors.Is(err, runtime.ErrIO) || errors.Is(err, walrus.ErrCorrupt) {
+		t.Errorf("a read that fails: %v", err)
+	}
+	d.disk.fail = nil
+	if _, found := scrubRound(d, 1500); len(found) > 0 {
+		t.Errorf("after it: %v", found)
 	}
 }
