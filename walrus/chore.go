@@ -33,6 +33,8 @@ func (l *Log) Chore() (job func(runtime.FS) error, done func(error)) {
 	switch {
 	case l.chore.busy || l.failed != nil:
 		return nil, nil
+	case l.segs[0].spoiled && l.removable(0):
+		return l.removeOldest()
 	case len(l.dead) > 0 && l.noSpace:
 		return l.removeDead()
 	case l.noSpace && l.chore.making != nil && l.chore.making.old > 0 && l.removable(0):

@@ -15,7 +15,8 @@
 //     that was in flight, whole. What it shows is durable before it is shown.
 //   - What was truncated does not come back.
 //   - Damage to durable bytes is an error that names the place, never a shorter log.
-//   - A failed sync is final. Nothing is retried after it; the log takes nothing more.
+//   - A failed sync is final for its file. Nothing is retried after it; the log takes nothing
+//     more, unless it is reopened in another file.
 //
 // A [Log] belongs to its node's loop: index, staging and pins need no lock. File work is
 // in [Open], [Flush], [ReadExtents] and the jobs of [Log.Chore], which run on lanes and touch
@@ -113,6 +114,10 @@
 // A full device is met when a spare is made. The log then goes on to the end of its last
 // segment, refuses entries with ErrNoSpace, and still takes what makes room. A write that meets
 // it all the same can be repeated: nobody has been told of the group.
+//
+// After a sync that failed nothing is written to that file again. The log is left to the next
+// life; or, by Log.Reopen, the group in flight is written again at once, into a segment made as
+// a recovery makes one.
 //
 // Write attempts are bounded at 8, as are those of every call that promises nothing
 // about durability, all in retry. A failed write is repeated over the same bytes, which

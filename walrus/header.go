@@ -15,6 +15,10 @@ const (
 	// headerWhole marks a segment that was written and synced before it got its
 	// name: its first group cannot be torn.
 	headerWhole = 1
+	// headerSpoiled says that a sync of the segment before failed and the log went on here:
+	// nothing is written to that file any more, not even a seal.
+	headerSpoiled = 2
+	headerFlags   = headerWhole | headerSpoiled
 
 	headerRowBytes = 32
 	headerRows     = 80 // where the rows start
@@ -139,7 +143,7 @@ func (h *segmentHeader) decode(p []byte, seq uint64) error {
 	switch {
 	case h.seq != seq:
 		return fmt.Errorf("header of segment %d", h.seq)
-	case h.flags&^headerWhole != 0 || n > MaxTopics || h.prev.end > h.base, h.seal < 0:
+	case h.flags&^headerFlags != 0 || n > MaxTopics || h.prev.end > h.base, h.seal < 0:
 		return fmt.Errorf("header that makes no sense")
 	}
 	for i := range int(n) {

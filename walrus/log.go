@@ -46,14 +46,15 @@ type Log struct {
 
 // segment is a file of the log that is in use.
 type segment struct {
-	seq  uint64
-	name string
-	salt uint64
-	base uint64       // LSN of offset bodyStart
-	file runtime.File // the log lane's handle; nil unless it is the last segment
-	end  int64        // offset where the segment ends; zero for the last one
-	pins int          // extents handed out and not yet released
-	size int64        // how much of the file has its blocks; groups may go beyond
+	seq     uint64
+	name    string
+	salt    uint64
+	base    uint64       // LSN of offset bodyStart
+	file    runtime.File // the log lane's handle; nil unless it is the last segment
+	end     int64        // offset where the segment ends; zero for the last one
+	spoiled bool         // a sync of the file failed: it is not written to again
+	pins    int          // extents handed out and not yet released
+	size    int64        // how much of the file has its blocks; groups may go beyond
 }
 
 // spare is a file prepared to be the next segment. One that has not got all its
@@ -82,6 +83,7 @@ type Stats struct {
 	Segments      int    // in use
 	SegmentBytes  int64  // of their files, as far as they are known to be used or prepared
 	Removed       uint64 // segments removed
+	Reopened      uint64 // failed flushes after which the log went on
 	Recycled      uint64 // segments whose file was taken for a spare
 	ScrubbedBytes uint64 // verified by Scrub
 	ScrubErrors   uint64 // segments in which Scrub met damage

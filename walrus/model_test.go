@@ -240,6 +240,9 @@ type driver struct {
 	report *walrus.Report
 	// verify: Open verifies every checksum.
 	verify bool
+	// reopen: the log goes on after a failed flush; reopened counts when it did.
+	reopen   bool
+	reopened int
 	// eager: chores are asked for while groups are in flight.
 	eager   bool
 	refused int // batches, for lack of space
@@ -256,7 +259,7 @@ func newDriver(seed uint64) *driver {
 func (d *driver) open() error {
 	d.boots++
 	o := options(d.seed + d.boots<<32)
-	o.VerifyOnOpen = d.verify
+	o.VerifyOnOpen, o.Reopen = d.verify, d.reopen
 	l, report, err := walrus.Open(d.disk, o)
 	d.report = report
 	if err != nil {
@@ -362,6 +365,11 @@ func (d *driver) flush() error {
 		err = walrus.Flush(d.disk, g)
 	}
 	choreErr := job(d.disk)
+	if err != nil && d.reopen {
+		done(choreErr)
+		done = func(error) {}
+		err = d.goOn(g, err)
+	}
 	if d.disk.ghost != "" {
 		return wrong("%s was written to", d.disk.ghost)
 	}
@@ -379,6 +387,28 @@ func (d *driver) flush() error {
 	done(choreErr)
 	d.acked, d.flight = d.flight, nil
 	return d.checkPlaced(placed, d.acked)
+}
+
+// goOn reopens the log after a flush that failed.
+func (d *driver) goOn(g *walrus.Group, err error) error {
+	if !errors.Is(err, walrus.ErrFailed) {
+		return wrong("flush: %w", err)
+	}
+	if d.rng.chance(2) { // staging goes on
+		if err := d.stage(2); err != nil {
+			return err
+		}
+	}
+	job, done := d.log.Reopen(g)
+	if job == nil {
+		return wrong("no chore runs, and the log is not reopened")
+	}
+	err = job(d.disk)
+	done(err)
+	if err == nil {
+		d.reopened++
+	}
+	return err
 }
 
 // meanwhile asks for a chore now and then.

@@ -108,7 +108,7 @@ func (r *recovery) log(lock io.Closer, u *unit, s spare) *Log {
 	return l
 }
 
-// setEnds notes where the finished segments end.
+// setEnds notes where the finished segments end, and which are not to be written to.
 func (r *recovery) setEnds(u *unit) {
 	for i, seg := range r.chain {
 		next := &u.header
@@ -116,5 +116,6 @@ func (r *recovery) setEnds(u *unit) {
 			next = &r.headers[i+1]
 		}
 		seg.end = r.headers[i].offset(next.prev.end)
+		seg.spoiled = next.flags&headerSpoiled != 0
 	}
 }

@@ -55,6 +55,9 @@ type Options struct {
 	GroupBytes int
 	// Mirror lists the mirrored topics. It must be the same at every Open.
 	Mirror []Mirror
+	// Reopen lets the log go on after a flush that failed, see Log.Reopen. Otherwise
+	// the first one is final.
+	Reopen bool
 	// VerifyOnOpen makes Open verify every checksum, and ignore the seals.
 	VerifyOnOpen bool
 }

@@ -10,18 +10,19 @@ import (
 
 // dials are the faults of a random life.
 type dials struct {
-	io    int // one call in that many fails, syncs not counted; zero: none
-	sync  int // one sync in that many
-	space int // one life in that many has a device that is nearly full
-	skip  opKind
-	skips bool
+	io     int // one call in that many fails, syncs not counted; zero: none
+	sync   int // one sync in that many
+	reopen bool
+	space  int // one life in that many has a device that is nearly full
+	skip   opKind
+	skips  bool
 }
 
 // live runs a log through several boots with crashes of all kinds between and
 // in them, and returns the first thing that is wrong.
 func live(seed uint64, f dials) (*driver, error) {
 	d := newDriver(seed)
-	d.eager = true
+	d.eager, d.reopen = true, f.reopen
 	if f.skips {
 		d.disk.skip = map[opKind]bool{f.skip: true}
 	}

@@ -106,6 +106,7 @@ func (r *recovery) startFrom(u *unit) error {
 	switch {
 	case r.held != nil && r.held.off == bodyStart:
 		u.header.seq, u.header.prev, u.header.seal = last.seq, last.prev, last.seal
+		u.header.flags = last.flags & headerSpoiled
 		r.chain = r.chain[:len(r.chain)-1]
 	case r.held != nil:
 		u.header.seq = last.seq + 1
@@ -150,7 +151,7 @@ const unitBytes = 1 << 20
 
 // plan fills in what all new segments have, before the held group is applied.
 func (r *recovery) plan(u *unit) {
-	u.header.flags = headerWhole
+	u.header.flags |= headerWhole
 	u.header.size = uint64(min(r.o.SegmentBytes, unitBytes))
 	u.header.salt = saltOf(r.o.Seed, u.header.seq)
 	u.header.topics = r.state.rows()

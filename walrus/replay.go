@@ -75,6 +75,10 @@ func (r *recovery) readPinned(f *file, next *segmentHeader) error {
 // checkSeal looks after the seal of a segment whose records have been read: one that is
 // there must say the same as they, and one that is missing is to be written.
 func (r *recovery) checkSeal(f *file, next *segmentHeader) error {
+	if next.flags&headerSpoiled != 0 {
+		r.state.journal.reset()
+		return nil
+	}
 	if r.o.VerifyOnOpen {
 		v, _, err := r.sealAt(f, next.sealOf(&f.header), next.prev)
 		if err != nil {
@@ -104,7 +108,7 @@ func (r *recovery) compareSeal(v *view, data []byte, off int64) error {
 
 // readSealed takes a segment from its seal, if it has one that verifies.
 func (r *recovery) readSealed(f *file, next *segmentHeader) (bool, error) {
-	if r.o.VerifyOnOpen {
+	if r.o.VerifyOnOpen || next.flags&headerSpoiled != 0 {
 		return false, nil
 	}
 	v, _, err := r.sealAt(f, next.sealOf(&f.header), next.prev)
