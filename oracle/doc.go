@@ -29,7 +29,10 @@
 //	LinearOracle      linear.go     answers against the model; judge.go asks porcupine
 //	ProgressOracle    progress.go   does anything happen; finish.go is the end of a run
 //
-// All of them share one ghost history (history.go), which no crash touches. It
+// Services other than raft's have a suite each, with rules of its own: [RPCSuite],
+// [ShipSuite], and [WalSuite] for logs that stand alone.
+//
+// All of the oracles above share one ghost history (history.go), which no crash touches. It
 // forgets nothing that a node could still refer to: entries go once every
 // member's log on disk begins after them. Until then an entry costs 56 bytes,
 // however many members and calls have to do with it; a member's log costs 16

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 
+	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/sim"
@@ -130,7 +131,7 @@ func Render(rec *runtime.Record) string {
 }
 
 func describe(rec *runtime.Record) string {
-	for _, table := range [][]runtime.EventInfo{runtime.WorldEvents, raft.Events, transport.Events, sim.Events} {
+	for _, table := range [][]runtime.EventInfo{runtime.WorldEvents, raft.Events, transport.Events, oracle.WalEvents, sim.Events} {
 		for _, info := range table {
 			if info.Kind == rec.Kind {
 				return info.Render(rec.Event)

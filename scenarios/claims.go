@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"github.com/octopii-go/octopii/faults"
+	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/runtime"
 )
@@ -11,6 +12,7 @@ const (
 	groupEntry    = iota + 1 // ID: index, Version: term
 	groupState               // ID: whose, Version: term
 	groupSnapshot            // ID: index, Version: term
+	groupRecord              // of a log alone; ID: node and topic, Version: index or key
 )
 
 // declare tells the ledger what a member says of its disk, and what it needs no more.
@@ -24,6 +26,12 @@ func declare(l *faults.Ledger, r *runtime.Record) {
 		c := claim(r, groupSnapshot, r.A, r.B, false)
 		c.Off = 0
 		l.Declare(c)
+	case oracle.WalPlaced:
+		l.Declare(claim(r, groupRecord, recordID(r), r.B, true))
+	case oracle.WalBounds:
+		l.Forget(r.Node, func(g faults.Group) bool {
+			return g.Kind == groupRecord && g.ID == recordID(r) && (g.Version < r.B || g.Version >= r.C)
+		})
 	case raft.Truncated:
 		l.Forget(r.Node, func(g faults.Group) bool { return g.Kind == groupEntry && g.ID >= r.A })
 	case raft.Compacted:
@@ -32,6 +40,9 @@ func declare(l *faults.Ledger, r *runtime.Record) {
 		})
 	}
 }
+
+// recordID tells the topics of logs apart.
+func recordID(r *runtime.Record) uint64 { return uint64(r.Node)*oracle.WalTopics + r.A }
 
 func claim(r *runtime.Record, kind, id, version uint64, log bool) faults.Claim {
 	return faults.Claim{

@@ -13,10 +13,11 @@ const (
 	KV   Service = iota // a key-value store, replicated by raft; judged by oracle.Suite
 	RPC                 // nodes that call each other; judged by oracle.RPCSuite
 	Ship                // nodes that fetch files from each other; judged by oracle.ShipSuite
+	Wal                 // nodes that serve a log each, on their own; judged by oracle.WalSuite
 	serviceCount
 )
 
-var serviceNames = [serviceCount]string{KV: "kv", RPC: "rpc", Ship: "ship"}
+var serviceNames = [serviceCount]string{KV: "kv", RPC: "rpc", Ship: "ship", Wal: "wal"}
 
 // String returns the service's name in flags and seed files.
 func (s Service) String() string { return serviceNames[s] }
@@ -53,6 +54,8 @@ func newService(s Setup) service {
 		return &rpcService{setup: s}
 	case Ship:
 		return &shipService{setup: s}
+	case Wal:
+		return &walService{setup: s}
 	}
 	return newKV(s)
 }

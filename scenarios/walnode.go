@@ -1,0 +1,239 @@
+package scenarios
+
+import (
+	"errors"
+	"time"
+
+	"github.com/octopii-go/octopii/oracle"
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/walrus"
+)
+
+// What a walNode draws random numbers for.
+const (
+	purposeWalSeed runtime.Purpose = 1 + iota
+	purposeWalBoot
+)
+
+// The lanes of a walNode.
+const (
+	walLogLane runtime.Lane = iota
+	walReadLane
+)
+
+// Times of a walNode: within which a recovery that it cuts short itself ends, and how long
+// it waits before it tries again a chore that has failed, or to open a log that would not.
+const (
+	walBootEndMax = 8 * time.Millisecond
+	walChorePause = 50 * time.Millisecond
+	walOpenPause  = 500 * time.Millisecond
+)
+
+// walPhase is what a walNode is doing.
+type walPhase uint8
+
+const (
+	walBooting walPhase = iota
+	walServing
+	walClosing // as soon as nothing is under way, the log is closed and opened again
+	walStopping
+)
+
+// errWalEnd ends a node that was to end while it recovers, or just after.
+var errWalEnd = errors.New("the end of a process, at a time of its own")
+
+// walNode serves a log to clients: it drives a walrus.Log as a service would, and says
+// what it does.
+type walNode struct {
+	env     runtime.Env
+	options walrus.Options
+	phase   walPhase
+	log     *walrus.Log
+	batch   walrus.Batch
+	ends    [oracle.WalTopics][2]uint64 // bounds of the topics with what is staged
+
+	queue   []walPart // batches to be staged, in order
+	staged  []walPart
+	flight  []walPart
+	group   *walrus.Group
+	reads   int // under way
+	choring bool
+	choreAt runtime.Instant
+	reopen  []runtime.CallID
+	endAt   runtime.Instant // when the node ends while it boots
+	retryAt runtime.Instant // when it tries again to open the log
+	endOpen bool            // it ends when its log is open
+}
+
+// walErrand is a write of a client.
+type walErrand struct {
+	call    runtime.CallID
+	batches [][]oracle.WalChange
+	left    int
+	refused bool
+	answer  []byte
+}
+
+// walPart is a batch of a write.
+type walPart struct {
+	errand *walErrand
+	at     int
+}
+
+func newWalNode(options walrus.Options) *walNode {
+	return &walNode{options: options, endAt: runtime.Never, retryAt: runtime.Never, choreAt: runtime.Never}
+}
+
+// Boot implements runtime.Node. Some boots end in the midst of the recovery, or right after
+// it; others recover twice.
+func (n *walNode) Boot(env runtime.Env) {
+	n.env = env
+	draw := env.Uint64(purposeWalBoot)
+	job := &walBoot{inspect: draw%4 == 0, again: draw>>2%4 == 0}
+	switch draw >> 4 % 8 {
+	case 0:
+		n.endAt = env.Now().Add(time.Duration(draw >> 8 % uint64(walBootEndMax)))
+	case 1:
+		n.endOpen = true
+	}
+	n.arm()
+	n.open(job)
+}
+
+// open opens the log, once the one that is open is closed.
+func (n *walNode) open(job *walBoot) {
+	n.phase = walBooting
+	job.options, job.close = n.options, n.log
+	n.log = nil
+	job.options.Seed = n.env.Uint64(purposeWalSeed)
+	n.env.Submit(walLogLane, job.execute, func(err error) { n.opened(job, err) })
+}
+
+func (n *walNode) opened(job *walBoot, err error) {
+	n.log = job.log
+	switch {
+	case errors.Is(err, walrus.ErrFailed):
+		n.env.Halt(err)
+		return
+	case err != nil: // it is open, perhaps, and could not be read
+		n.retryAt = n.env.Now().Add(walOpenPause)
+		n.arm()
+		return
+	}
+	for _, ev := range job.events {
+		n.env.Trace(ev)
+	}
+	switch {
+	case n.endOpen:
+		n.env.Halt(errWalEnd)
+		return
+	case job.again:
+		n.open(&walBoot{})
+		return
+	}
+	n.phase, n.endAt = walServing, runtime.Never
+	for topic := range n.ends {
+		if topic > 0 {
+			n.ends[topic][0], n.ends[topic][1] = n.log.Bounds(walrus.Topic(topic))
+		}
+	}
+	for _, call := range n.reopen {
+		n.env.Reply(call, runtime.Done, nil)
+	}
+	n.reopen, n.choreAt = nil, n.env.Now()
+	n.settle()
+}
+
+// Receive implements runtime.Node. Nobody sends anything.
+func (n *walNode) Receive(runtime.NodeID, runtime.Channel, []byte) {}
+
+// Wake implements runtime.Node.
+func (n *walNode) Wake() {
+	switch now := n.env.Now(); {
+	case n.phase != walBooting:
+		n.settle()
+	case now >= n.endAt:
+		n.env.Halt(errWalEnd)
+	case now >= n.retryAt:
+		n.retryAt = runtime.Never
+		n.open(&walBoot{})
+	}
+}
+
+// Call implements runtime.Node.
+func (n *walNode) Call(id runtime.CallID, _ runtime.Instant, req []byte) {
+	q, err := oracle.DecodeWalRequest(req)
+	if err != nil || n.phase != walServing {
+		n.env.Reply(id, runtime.Refused, nil)
+		return
+	}
+	switch q.Ask {
+	case oracle.WalWrite:
+		errand := &walErrand{call: id, batches: q.Batches, left: len(q.Batches)}
+		for i := range q.Batches {
+			n.queue = append(n.queue, walPart{errand, i})
+		}
+	case oracle.WalRead:
+		_, next := n.log.Bounds(walrus.Topic(q.At))
+		lo := next - min(uint64(q.Back), next)
+		n.read(&walReading{call: id, topic: walrus.Topic(q.At), lo: lo, hi: lo + uint64(q.Count)})
+	case oracle.WalScan:
+		first, next := n.log.Bounds(walrus.Topic(q.At))
+		n.read(&walReading{call: id, topic: walrus.Topic(q.At), lo: first, hi: next})
+	case oracle.WalGet:
+		ev := runtime.Event{Kind: oracle.WalValueRead, A: uint64(id), B: uint64(q.At)}
+		if value, found := n.log.Get(q.At); found {
+			ev.C, ev.D = 1, oracle.HashWalEntry(0, 0, value)
+		}
+		n.env.Trace(ev)
+		n.env.Reply(id, runtime.Done, nil)
+	case oracle.WalReopen:
+		n.reopen = append(n.reopen, id)
+		n.phase = walClosing
+	}
+	n.settle()
+}
+
+// Cancel implements runtime.Node. What was begun goes on.
+func (n *walNode) Cancel(runtime.CallID) {}
+
+// Stop implements runtime.Node.
+func (n *walNode) Stop() {
+	if n.phase == walBooting {
+		n.env.Halt(nil)
+		return
+	}
+	n.phase = walStopping
+	n.settle()
+}
+
+// settle does all that can be done now.
+func (n *walNode) settle() {
+	if n.phase == walBooting {
+		return
+	}
+	n.stage()
+	n.chore()
+	n.cut()
+	idle := len(n.queue)+len(n.staged)+len(n.flight)+n.reads == 0 && !n.choring
+	switch {
+	case idle && n.phase == walClosing:
+		n.choreAt = runtime.Never
+		n.open(&walBoot{})
+	case idle && n.phase == walStopping:
+		log := n.log
+		n.phase = walBooting
+		n.env.Submit(walLogLane, log.Close, func(error) { n.env.Halt(nil) })
+	}
+	n.arm()
+}
+
+// arm sets the alarm. A chore waits for the one under way, and is nothing for a log about
+// to be closed.
+func (n *walNode) arm() {
+	at := min(n.endAt, n.retryAt)
+	if !n.choring && n.phase == walServing {
+		at = min(at, n.choreAt)
+	}
+	n.env.WakeAt(at)
+}

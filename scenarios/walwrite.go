@@ -1,0 +1,140 @@
+package scenarios
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/octopii-go/octopii/oracle"
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/walrus"
+)
+
+// stage puts batches into the open group until it is full.
+func (n *walNode) stage() {
+	for len(n.queue) > 0 {
+		part := n.queue[0]
+		if err := n.stagePart(part); errors.Is(err, walrus.ErrFull) {
+			return
+		}
+		n.queue = n.queue[1:]
+	}
+}
+
+// stagePart stages a batch. One that the log will not have ends its write.
+func (n *walNode) stagePart(p walPart) error {
+	e := p.errand
+	if e.refused {
+		return nil
+	}
+	ends, answer := n.ends, len(e.answer)
+	n.batch.Reset()
+	for i := range e.batches[p.at] {
+		n.add(e, &e.batches[p.at][i])
+	}
+	ev := runtime.Event{Kind: oracle.WalStaged, A: uint64(e.call), B: uint64(p.at)}
+	err := n.log.Stage(&n.batch)
+	switch {
+	case err == nil:
+		n.staged = append(n.staged, p)
+		n.env.Trace(ev)
+		return nil
+	case !errors.Is(err, walrus.ErrFull):
+		ev.Kind, ev.Note = oracle.WalRefused, []byte(err.Error())
+		n.env.Trace(ev)
+		e.refused = true
+		outcome := runtime.Unknown
+		if p.at == 0 {
+			outcome = runtime.Refused
+		}
+		n.env.Reply(e.call, outcome, nil)
+	}
+	n.ends, e.answer = ends, e.answer[:answer]
+	return err
+}
+
+// add puts a change into the batch.
+func (n *walNode) add(e *walErrand, c *oracle.WalChange) {
+	if c.Op == oracle.WalSet {
+		n.batch.Set(c.At, c.Payload())
+		return
+	}
+	topic, ends := walrus.Topic(c.At), &n.ends[c.At]
+	index := c.Resolve(ends[0], ends[1])
+	switch c.Op {
+	case oracle.WalEntry:
+		n.batch.Entry(topic, index, c.Term(), c.Flags(), c.Payload())
+		e.answer = binary.LittleEndian.AppendUint64(e.answer, index)
+	case oracle.WalDropBack:
+		n.batch.TruncateBack(topic, index)
+	case oracle.WalDropFront:
+		n.batch.TruncateFront(topic, index)
+	case oracle.WalRebase:
+		n.batch.Rebase(topic, index)
+	}
+	ends[0], ends[1] = c.Bounds(ends[0], ends[1])
+}
+
+// cut begins the flush of what is staged, unless one is under way.
+func (n *walNode) cut() {
+	if len(n.flight) > 0 {
+		return
+	}
+	group := n.log.Cut()
+	if group == nil {
+		return
+	}
+	n.env.Trace(runtime.Event{Kind: oracle.WalCut})
+	n.group, n.flight, n.staged = group, n.staged, nil
+	n.env.Submit(walLogLane, func(files runtime.FS) error { return walrus.Flush(files, group) }, n.flushed)
+	n.stage() // there is room again
+}
+
+// flushed learns that the group is durable, or that nobody can say.
+func (n *walNode) flushed(err error) {
+	if err != nil {
+		n.log.Fail(err)
+		n.env.Halt(err)
+		return
+	}
+	placed := n.log.Publish(n.group)
+	n.env.Trace(runtime.Event{Kind: oracle.WalPublished})
+	for topic := uint64(1); topic < oracle.WalTopics; topic++ {
+		first, next := n.log.Bounds(walrus.Topic(topic))
+		n.env.Trace(runtime.Event{Kind: oracle.WalBounds, A: topic, B: first, C: next})
+	}
+	for _, ev := range walPlaces(placed) {
+		n.env.Trace(ev)
+	}
+	for _, p := range n.flight {
+		if p.errand.left--; p.errand.left == 0 {
+			n.env.Reply(p.errand.call, runtime.Done, p.errand.answer)
+		}
+	}
+	n.flight = nil
+	if n.choreAt == runtime.Never {
+		n.choreAt = n.env.Now()
+	}
+	n.settle()
+}
+
+// chore lets the log do its background work.
+func (n *walNode) chore() {
+	if n.choring || n.phase != walServing || n.env.Now() < n.choreAt {
+		return
+	}
+	n.choreAt = runtime.Never
+	job, done := n.log.Chore()
+	if job == nil {
+		return
+	}
+	n.choring = true
+	n.env.Submit(walLogLane, job, func(err error) {
+		n.choring = false
+		done(err)
+		n.choreAt = n.env.Now()
+		if err != nil {
+			n.choreAt = n.choreAt.Add(walChorePause)
+		}
+		n.settle()
+	})
+}
