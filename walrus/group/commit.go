@@ -117,6 +117,7 @@ func (l *Log) finish(g *walrus.Group, err error) (woken *waiter) {
 		l.round(l.open).settle(l.failed, &woken) // nobody will flush it
 	}
 	r.settle(l.failed, &woken)
+	l.announce()
 	l.passOn(&woken)
 	l.callNext()
 	return woken

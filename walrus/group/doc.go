@@ -68,6 +68,25 @@
 // segments, then read without it, so that readers and writers meet for a moment only.
 // Truncation goes on meanwhile; a pinned segment is removed when its last reader is gone.
 //
+// # Consumers
+//
+// A service that uses topics as queues has three ways to read one: [Log.Entries] from any index on,
+// which keeps no state; [Log.Tail], which goes on when it has reached the end and waits there; and a
+// [Consumer], which has a name and remembers how far it has come:
+//
+//	entries    |1|2|3|4|5|6|7|8|          8 is the last that is durable
+//	                ^     ^   ^
+//	           cursor     |   the end: Next waits here
+//	                      what Next delivers next
+//
+// The cursor moves when entries are acknowledged, not when they are delivered, and it is durable: after
+// a crash all comes again from there on, at least once. It is a stable key of the log
+// (cursor.go). So an acknowledgement can ride in the batch that has the results of the work, for
+// no sync of its own, and then work and acknowledgement cannot part: what is made of an
+// entry is in the log exactly once. [Log.Trim] drops what all consumers of a topic are done with.
+//
+// Who waits for something new waits for a channel that is closed after every flush.
+//
 // The package knows threads and a source of randomness, but no clock and no file: it
 // works on any [runtime.FS]. It imports runtime and walrus.
 package group

@@ -36,6 +36,9 @@ type Log struct {
 	scratch walrus.Batch
 	ends    []end
 
+	consumers map[string]*Consumer // that somebody has asked for
+	grown     chan struct{}        // closed at the next flush, failure or Close; nil: nobody waits
+
 	chores  chores
 	readers int
 	failed  error // the first failed flush: final
@@ -146,6 +149,7 @@ func (l *Log) Close() error {
 		return ErrClosed
 	}
 	l.closing = true
+	l.announce()
 	l.callNext()
 	for l.leading || l.chores.busy || l.readers > 0 {
 		l.idle.Wait()

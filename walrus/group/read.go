@@ -35,6 +35,11 @@ func (l *Log) Read(t walrus.Topic, lo, hi uint64, maxBytes int, visit func(Entry
 	if err != nil {
 		return lo, err
 	}
+	return l.visit(extents, lo, visit)
+}
+
+// visit reads pinned entries, from lo on, and takes the pins off.
+func (l *Log) visit(extents []walrus.Extent, lo uint64, visit func(Entry) error) (next uint64, err error) {
 	defer l.release(extents)
 	next = lo
 	err = walrus.ReadExtents(l.fs, extents, func(index, term uint64, flags uint8, payload []byte) error {
@@ -80,6 +85,11 @@ func (l *Log) Entries(t walrus.Topic, lo uint64) func(yield func(Entry, error) b
 func (l *Log) locate(t walrus.Topic, lo, hi uint64, maxBytes int) ([]walrus.Extent, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.pin(t, lo, hi, maxBytes)
+}
+
+// pin is locate for who holds mu.
+func (l *Log) pin(t walrus.Topic, lo, hi uint64, maxBytes int) ([]walrus.Extent, error) {
 	if l.closing {
 		return nil, ErrClosed
 	}
