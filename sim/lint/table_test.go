@@ -61,6 +61,9 @@ var table = []row{
 		},
 	},
 
+	// What a service author starts from.
+	{path: "examples/wal", imports: []string{"runtime/host", "walrus", "walrus/group"}},
+
 	{path: "sim/lint"},
 }
 
