@@ -90,6 +90,23 @@ func TestMisreads(t *testing.T) {
 	}
 }
 
+// A file of less than a sector has no other place that could be read instead.
+func TestShortFileIsNotMisread(t *testing.T) {
+	b := newBench(t, 3, "astray=1")
+	f := b.newFile("short", nil)
+	b.quietly(func() {
+		b.op(opWrite, fileOp{file: f, buf: fill(1, 300)})
+		b.op(opSync, fileOp{file: f})
+		for i := range 2 {
+			claim := faults.Claim{Node: b.id, Group: faults.Group{ID: uint64(i)}, File: "short", Off: int64(i) * 150, Len: 150, Step: uint64(i + 1)}
+			b.w.ledger.Declare(claim)
+		}
+	})
+	if got, err := b.read(f, 0, 300); err != nil || !bytes.Equal(got, fill(1, 300)) || b.struck["astray"] != 0 {
+		t.Errorf("%v, traced %v, or something is wrong", err, b.struck)
+	}
+}
+
 // Damage spares what a budget does not cover: here all, as one node has no copies to lose.
 func TestDamageAsksTheLedger(t *testing.T) {
 	b := newBench(t, 1, "rot=100ms,latent=100ms,phantom=100ms,misdirect=100ms,wipe=100ms")

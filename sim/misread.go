@@ -19,6 +19,9 @@ func (m *Machine) misread(op *fileOp) bool {
 	}
 	c, ok := m.w.ledger.TargetIn(m.id, op.file.name, op.off, op.off+op.count, site)
 	f := op.file.inode
+	if astray && f.size < sectorSize {
+		return false // there is no other place
+	}
 	if !ok || !f.still(c.Off, c.Off+c.Len) || m.disk.names.durableInode(c.File) != f {
 		return false
 	}
