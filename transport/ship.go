@@ -11,6 +11,7 @@ import (
 
 // The values that zero fields of a ShipperConfig stand for.
 const (
+	defaultKinds      = 0x40
 	defaultChunkBytes = 64 << 10
 	defaultMemoryMax  = 64 << 20
 	defaultWindow     = 16
@@ -24,6 +25,9 @@ const (
 // ShipperConfig says how much a Shipper takes on. A zero field stands for its
 // default, except where said otherwise.
 type ShipperConfig struct {
+	// Kinds is the first of the five kinds of frames it uses. Its peers use the same; what
+	// else a node sends on the same channel uses others. Default 0x40.
+	Kinds uint8
 	// ReadLane and WriteLane are where its jobs run. They may be the same.
 	ReadLane, WriteLane runtime.Lane
 	// ChunkBytes is the size of chunks, doubled for objects that would have too many: from
@@ -47,6 +51,7 @@ type ShipperConfig struct {
 }
 
 func (c ShipperConfig) withDefaults() ShipperConfig {
+	c.Kinds = cmp.Or(c.Kinds, defaultKinds)
 	c.ChunkBytes = cmp.Or(c.ChunkBytes, defaultChunkBytes)
 	c.SizeMax = cmp.Or(c.SizeMax, ObjectMax)
 	c.MemoryMax = cmp.Or(c.MemoryMax, defaultMemoryMax)
@@ -63,6 +68,8 @@ func (c ShipperConfig) withDefaults() ShipperConfig {
 func (c ShipperConfig) Validate() error {
 	c = c.withDefaults()
 	switch {
+	case int(c.Kinds)+kindShipEnd > 1<<8:
+		return fmt.Errorf("transport: shipper with frames from kind %#x on, the last is 0xff", c.Kinds)
 	case c.ReadLane >= runtime.LaneCount || c.WriteLane >= runtime.LaneCount:
 		return fmt.Errorf("transport: shipper on lanes %d and %d of %d", c.ReadLane, c.WriteLane, runtime.LaneCount)
 	case c.ChunkBytes < ChunkMin || c.ChunkBytes > ChunkMax:
@@ -96,6 +103,9 @@ type ShipperOutput struct {
 	Jobs    []Job
 	Offered []Offered
 	Fetched []Fetched
+	// Wanted are objects that peers have asked for and that are not offered here, at most a few. A driver that
+	// has one may offer it: the peer asks again.
+	Wanted []Digest
 }
 
 // Shipper is one node's end of the shipping lane: it offers objects, files or bytes in
@@ -137,12 +147,18 @@ func NewShipper(cfg ShipperConfig) *Shipper {
 	return s
 }
 
+// Handles reports whether a frame is one of the shipping lane, by its kind alone: the first bytes of it
+// suffice. It is for a driver to which all frames of a channel come.
+func (s *Shipper) Handles(frame []byte) bool {
+	return len(frame) > kindAt && frame[magicAt] == Magic && frame[kindAt]-s.cfg.Kinds < kindShipEnd
+}
+
 // Receive takes a frame from a peer, whatever its bytes are. They stay the
 // caller's. An error says that it is no frame of the shipping lane, or was damaged, or
 // makes no sense: it has been ignored.
 func (s *Shipper) Receive(now runtime.Instant, from runtime.NodeID, frame []byte) error {
 	var m shipMessage
-	if err := m.decode(frame); err != nil {
+	if err := m.decode(frame, s.cfg.Kinds); err != nil {
 		return err
 	}
 	switch m.kind {
@@ -197,6 +213,7 @@ func (s *Shipper) Take() ShipperOutput {
 	clear(next.Fetched)
 	s.out = ShipperOutput{
 		Events: next.Events[:0], Send: next.Send[:0], Jobs: next.Jobs[:0], Offered: next.Offered[:0], Fetched: next.Fetched[:0],
+		Wanted: next.Wanted[:0],
 	}
 	s.spare = out
 	return out
@@ -229,7 +246,7 @@ func (s *Shipper) submit(lane runtime.Lane, run func(runtime.FS) error, done fun
 }
 
 func (s *Shipper) send(to runtime.NodeID, m *shipMessage) {
-	s.out.Send = append(s.out.Send, Outgoing{To: to, Frame: m.encode()})
+	s.out.Send = append(s.out.Send, Outgoing{To: to, Frame: m.encode(s.cfg.Kinds)})
 }
 
 func (s *Shipper) event(kind runtime.EventKind, a, b, c, d uint64) {

@@ -102,16 +102,21 @@ func (f *fetch) want(window int) (uint32, bool) {
 	return uint32(f.cursor), f.cursor < len(f.state)
 }
 
-// pick returns the source to be asked next, -1 if all have enough to do.
+// pick returns the source to be asked next, -1 if all have enough to do. They take turns, but those that
+// do not answer come last: what is asked of them is waited for in vain.
 func (f *fetch) pick(now runtime.Instant) int {
+	best := -1
 	for i := range f.sources {
 		at := (f.turn + i) % len(f.sources)
-		if p := &f.sources[at]; p.asked < p.window && p.rest <= now {
-			f.turn = at + 1
-			return at
+		p := &f.sources[at]
+		if p.asked < p.window && p.rest <= now && (best < 0 || p.silent < f.sources[best].silent) {
+			best = at
 		}
 	}
-	return -1
+	if best >= 0 {
+		f.turn = best + 1
+	}
+	return best
 }
 
 // ask asks a source for a chunk or for the manifest.

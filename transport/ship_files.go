@@ -243,10 +243,14 @@ func (j *hashJob) execute(files runtime.FS) error {
 	return nil
 }
 
+// rereadsMax is how often a chunk is read before its file is taken for damaged: some reads lie once.
+const rereadsMax = 3
+
 // readJob reads a chunk for a peer, into the frame that carries it.
 type readJob struct {
 	offer *offer
 	index int
+	kinds uint8
 	frame []byte // out: not sealed yet
 	right bool   // out: the bytes are what they were when the file was offered
 }
@@ -259,12 +263,16 @@ func (j *readJob) execute(files runtime.FS) error {
 	defer f.Close()
 	head := shipMessage{kind: kindChunk, digest: j.offer.digest, index: uint32(j.index)}
 	n := j.offer.manifest.length(j.index)
-	j.frame = head.header(make([]byte, 0, HeaderSize+shipHeader+n))
+	j.frame = head.header(make([]byte, 0, HeaderSize+shipHeader+n), j.kinds)
 	j.frame = j.frame[:len(j.frame)+n]
 	p := j.frame[len(j.frame)-n:]
-	if err := readAt(f, p, j.offer.manifest.offset(j.index)); err != nil {
-		return fmt.Errorf("transport: read %s: chunk %d: %w", j.offer.path, j.index, err)
+	for range rereadsMax {
+		if err := readAt(f, p, j.offer.manifest.offset(j.index)); err != nil {
+			return fmt.Errorf("transport: read %s: chunk %d: %w", j.offer.path, j.index, err)
+		}
+		if j.right = j.offer.manifest.holds(j.index, p); j.right {
+			break
+		}
 	}
-	j.right = j.offer.manifest.holds(j.index, p)
 	return nil
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"io/fs"
 
 	"github.com/octopii-go/octopii/runtime"
 )
@@ -82,4 +83,35 @@ func manifestOf(data []byte, least int) manifest {
 		m.hashes = append(m.hashes, hashChunk(i, data[from:from+int64(m.length(i))]))
 	}
 	return m
+}
+
+// Hasher computes the digest of an object from its bytes, in order. It is an io.Writer, for a node that
+// knows better than the lane what must be in a file: see Shipper.OfferHashed.
+type Hasher struct {
+	manifest manifest
+	open     []byte // of a chunk that is not complete
+}
+
+// Write takes the next bytes. More than the object has are refused with fs.ErrInvalid.
+func (h *Hasher) Write(p []byte) (int, error) {
+	taken := 0
+	for len(p) > 0 {
+		m := &h.manifest
+		index := len(m.hashes)
+		if int64(index) >= chunksOf(m.size, m.chunk) {
+			return taken, fmt.Errorf("transport: more than %d bytes to be hashed: %w", m.size, fs.ErrInvalid)
+		}
+		n := min(len(p), m.length(index)-len(h.open))
+		chunk := p[:n]
+		if n < m.length(index) {
+			h.open = append(h.open, chunk...)
+			chunk = h.open
+		}
+		if len(chunk) == m.length(index) {
+			m.hashes = append(m.hashes, hashChunk(index, chunk))
+			h.open = h.open[:0]
+		}
+		p, taken = p[n:], taken+n
+	}
+	return taken, nil
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/octopii-go/octopii/runtime"
@@ -81,6 +82,28 @@ func (s *Shipper) OfferFile(path string) (OfferID, error) {
 	return OfferID(s.lastID), nil
 }
 
+// Hasher returns a Hasher for an object of that size.
+func (s *Shipper) Hasher(size int64) *Hasher {
+	return &Hasher{manifest: manifest{size: size, chunk: chunkSize(size, s.cfg.ChunkBytes)}}
+}
+
+// OfferHashed offers a file whose bytes the Hasher has been given, all of them. What OfferFile says of
+// the file is true here too. Errors match ErrTooLarge, ErrBusy, and fs.ErrInvalid if bytes are missing.
+func (s *Shipper) OfferHashed(path string, h *Hasher) (Digest, error) {
+	m := h.manifest
+	switch {
+	case m.size > s.cfg.SizeMax:
+		return Digest{}, fmt.Errorf("%w: %d bytes offered, limit %d", ErrTooLarge, m.size, s.cfg.SizeMax)
+	case int64(len(m.hashes)) != chunksOf(m.size, m.chunk):
+		return Digest{}, fmt.Errorf("transport: offer of %s, not all of which was hashed: %w", path, fs.ErrInvalid)
+	case s.full():
+		return Digest{}, ErrBusy
+	}
+	o := &offer{manifest: m, path: path}
+	s.put(o)
+	return o.digest, nil
+}
+
 // hash computes the next part of a manifest.
 func (s *Shipper) hash(id OfferID, j *hashJob) {
 	s.submit(s.cfg.ReadLane, j.execute, func(_ runtime.Instant, err error) {
@@ -122,15 +145,26 @@ func (s *Shipper) Withdraw(d Digest) bool {
 	return true
 }
 
+// wantedMax is how many objects that are not offered are named by one Take.
+const wantedMax = 16
+
 // askedManifest answers a peer that wants to know an object.
 func (s *Shipper) askedManifest(from runtime.NodeID, m *shipMessage) {
 	i, found := s.source.search(m.digest)
 	if !found {
-		s.deny(from, m.digest, m.index, noneUnknown)
+		s.unknown(from, m)
 		return
 	}
 	reply := manifestMessage(m.digest, &s.source.offers[i].manifest)
 	s.send(from, &reply)
+}
+
+// unknown tells a peer that the object is not offered here, and the driver that it is wanted.
+func (s *Shipper) unknown(from runtime.NodeID, m *shipMessage) {
+	if len(s.out.Wanted) < wantedMax && !slices.Contains(s.out.Wanted, m.digest) {
+		s.out.Wanted = append(s.out.Wanted, m.digest)
+	}
+	s.deny(from, m.digest, m.index, noneUnknown)
 }
 
 // deny tells a peer that it will not get something.
@@ -142,7 +176,11 @@ func (s *Shipper) deny(to runtime.NodeID, d Digest, index uint32, why uint32) {
 func (s *Shipper) askedChunk(now runtime.Instant, from runtime.NodeID, m *shipMessage) {
 	q := &s.source
 	i, found := q.search(m.digest)
-	if !found || int(m.index) >= len(q.offers[i].manifest.hashes) {
+	if !found {
+		s.unknown(from, m)
+		return
+	}
+	if int(m.index) >= len(q.offers[i].manifest.hashes) {
 		s.deny(from, m.digest, m.index, noneUnknown)
 		return
 	}
@@ -174,7 +212,7 @@ func (s *Shipper) pumpSource(now runtime.Instant) {
 			continue
 		}
 		q.reading = append(q.reading, g)
-		j := &readJob{offer: g.offer, index: g.index}
+		j := &readJob{offer: g.offer, index: g.index, kinds: s.cfg.Kinds}
 		s.submit(s.cfg.ReadLane, j.execute, func(now runtime.Instant, err error) { s.read(now, g, j, err) })
 	}
 }

@@ -20,6 +20,7 @@ type dock struct {
 	files   runtime.FS
 	offered []transport.Offered
 	fetched []transport.Fetched
+	wanted  []transport.Digest
 	events  map[runtime.EventKind]int
 	sent    int // bytes of chunks
 }
@@ -66,6 +67,7 @@ func (r *shipRig) flow() {
 			busy = busy || len(out.Jobs)+len(out.Send) > 0
 			d.offered = append(d.offered, out.Offered...)
 			d.fetched = append(d.fetched, out.Fetched...)
+			d.wanted = append(d.wanted, out.Wanted...)
 			for _, ev := range out.Events {
 				d.events[ev.Kind]++
 			}
@@ -454,3 +456,174 @@ const (
 		"0100000000000000" + "0000000000000000" + "0000000000000000"
 	goldenAsk = "f7014000180000006fef4d44" + "a9941f2d3537e55f" + "0500000000000000" + "ffffffff" + "00000000"
 )
+
+// A source that is gone costs little: the last chunks are not left waiting for it.
+func TestDeadSourceIsNotWaitedFor(t *testing.T) {
+	r := newShipRig(t, 3, transport.ShipperConfig{Rate: 100 << 10})
+	data := pattern(100 * transport.ChunkMin)
+	d := r.offer(1, data)
+	r.offer(2, data)
+	r.lost = func(from, to runtime.NodeID, _ []byte) bool { return from == 2 || to == 2 }
+	r.fetch(3, transport.Order{Digest: d, Sources: []runtime.NodeID{2, 1}, Path: "copy"})
+	r.pass(2 * time.Second)
+	if end := r.ended(3); end.Err != nil {
+		t.Fatal(end.Err)
+	}
+}
+
+// The driver hears of what is asked for and not offered. Once it is, the peer gets it.
+func TestDriverOffersWhatIsWanted(t *testing.T) {
+	r := newShipRig(t, 2, transport.ShipperConfig{})
+	data := pattern(10 * transport.ChunkMin)
+	d := r.offer(1, data)
+	r.node[1].Withdraw(d)
+	r.fetch(2, transport.Order{Digest: d, Sources: []runtime.NodeID{1}, Path: "copy"})
+	r.pass(1500 * time.Millisecond)
+	if got := r.node[1].wanted; len(got) != 2 || got[0] != d || got[1] != d {
+		t.Errorf("wanted are %v, want %v twice", got, d)
+	}
+	r.offer(1, data)
+	r.pass(time.Second)
+	if end := r.ended(2); end.Err != nil {
+		t.Fatal(end.Err)
+	}
+	r.have(2, data, "copy")
+	for i := range 100 {
+		ask := transport.NewShipper(r.cfg)
+		if _, err := ask.Fetch(r.now, transport.Order{Digest: transport.Digest{Hash: uint64(i)}, Sources: []runtime.NodeID{1}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.node[1].Receive(r.now, 2, ask.Take().Send[0].Frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.node[1].Take().Wanted; len(got) != 16 {
+		t.Errorf("%d are wanted at once, want 16", len(got))
+	}
+}
+
+// Two lanes of one node tell their frames apart by their kinds.
+func TestLanesHaveTheirOwnKinds(t *testing.T) {
+	ours := transport.NewShipper(transport.ShipperConfig{Kinds: 0x10})
+	other := transport.NewShipper(transport.ShipperConfig{})
+	order := transport.Order{Digest: transport.Digest{Size: 1}, Sources: []runtime.NodeID{1}}
+	if _, err := ours.Fetch(0, order); err != nil {
+		t.Fatal(err)
+	}
+	frame := ours.Take().Send[0].Frame
+	if frame[2] != 0x10 || !ours.Handles(frame) || other.Handles(frame) || other.Receive(0, 2, frame) == nil {
+		t.Errorf("frame of kind %#x: its own lane handles it %v, another %v", frame[2], ours.Handles(frame), other.Handles(frame))
+	}
+	for _, kind := range []uint8{0x0f, 0x15, 0xff, 0} {
+		if ours.Handles(transport.AppendHeader(nil, kind)) {
+			t.Errorf("kind %#x is handled", kind)
+		}
+	}
+	if ours.Handles(nil) || ours.Handles([]byte{transport.Magic, transport.Version}) {
+		t.Error("what is no frame is handled")
+	}
+	if err := (transport.ShipperConfig{Kinds: 0xfc}).Validate(); err == nil {
+		t.Error("kinds beyond 0xff validate")
+	}
+}
+
+// An offer may be withdrawn, and its file removed, while chunks of it are being read: the fetch goes on
+// elsewhere, and the same offer can be made again.
+func TestOfferIsWithdrawnInTheMidstOfIt(t *testing.T) {
+	r := newShipRig(t, 3, transport.ShipperConfig{Rate: 50 << 10})
+	data := pattern(100 * transport.ChunkMin)
+	for range 2 {
+		r.put(1, "source", data)
+		if _, err := r.node[1].OfferFile("source"); err != nil {
+			t.Fatal(err)
+		}
+		r.flow()
+		d := r.node[1].offered[len(r.node[1].offered)-1].Digest
+		r.offer(2, data)
+		r.fetch(3, transport.Order{Digest: d, Sources: []runtime.NodeID{1, 2}, Path: "copy"})
+		r.pass(300 * time.Millisecond)
+		if !r.node[1].Withdraw(d) {
+			t.Fatal("it was not offered")
+		}
+		if err := r.node[1].files.Remove("source"); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(10 * time.Second)
+		if end := r.ended(3); end.Err != nil {
+			t.Fatal(end.Err)
+		}
+		r.have(3, data, "copy")
+		if load := r.node[1].Load(); load != (transport.ShipperLoad{}) {
+			t.Errorf("still held: %+v", load)
+		}
+		if err := r.node[3].files.Remove("copy"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A digest computed from the bytes as they come is that of the file; and chunks that are then read
+// wrong, for a while or for good, are not sent.
+func TestHashedFileIsOffered(t *testing.T) {
+	for _, size := range []int{0, 1, transport.ChunkMin, 10*transport.ChunkMin + 7} {
+		r := newShipRig(t, 3, transport.ShipperConfig{})
+		data := pattern(size)
+		want := r.offer(2, data)
+		h := r.node[1].Hasher(int64(size))
+		for rest := data; len(rest) > 0; {
+			n := min(len(rest), 1+int(runtime.Mix(3, uint64(len(rest)))%3000))
+			if _, err := h.Write(rest[:n]); err != nil {
+				t.Fatal(err)
+			}
+			if rest = rest[n:]; len(rest) > 0 {
+				if _, err := r.node[1].OfferHashed("source", h); !errors.Is(err, fs.ErrInvalid) {
+					t.Errorf("an offer with %d bytes missing: %v", len(rest), err)
+				}
+			}
+		}
+		if _, err := h.Write([]byte("x")); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("a byte too many: %v", err)
+		}
+		d, err := r.node[1].OfferHashed("source", h)
+		if err != nil || d != want {
+			t.Fatalf("%d bytes hash to %v, %v, want %v", size, d, err, want)
+		}
+		lies := &lying{FS: r.node[1].files, left: 2}
+		r.put(1, "source", data)
+		r.node[1].files = lies
+		r.fetch(3, transport.Order{Digest: d, Sources: []runtime.NodeID{1}, Path: "copy"})
+		r.pass(time.Second)
+		if end := r.ended(3); end.Err != nil {
+			t.Fatal(end.Err)
+		}
+		r.have(3, data, "copy")
+		if got := r.node[1].events[transport.OfferDamaged]; got > 0 || size > 0 && lies.left > 0 {
+			t.Errorf("after two reads that lied, %d chunks are said to be damaged", got)
+		}
+	}
+}
+
+// lying is a file system some of whose reads show what is not there.
+type lying struct {
+	runtime.FS
+	left int
+}
+
+func (l *lying) Open(name string) (runtime.File, error) {
+	f, err := l.FS.Open(name)
+	return lyingFile{f, l}, err
+}
+
+type lyingFile struct {
+	runtime.File
+	l *lying
+}
+
+func (f lyingFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	if f.l.left > 0 && n > 0 {
+		f.l.left--
+		p[n-1] ^= 1
+	}
+	return n, err
+}

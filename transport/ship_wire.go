@@ -6,14 +6,13 @@ import (
 	"fmt"
 )
 
-// The kinds of frames on the shipping lane. They share no number with those of
-// package raft or of an RPC.
+// The kinds of messages on the shipping lane. That of the frame is ShipperConfig.Kinds more.
 const (
-	kindAsk      = 0x40 + iota // what is the manifest of that object?
-	kindManifest               // extra is the chunk size, the body the hashes, 8 bytes each
-	kindGet                    // send me that chunk
-	kindChunk                  // the body is the chunk
-	kindNone                   // you will not get that; extra says why
+	kindAsk      = iota // what is the manifest of that object?
+	kindManifest        // extra is the chunk size, the body the hashes, 8 bytes each
+	kindGet             // send me that chunk
+	kindChunk           // the body is the chunk
+	kindNone            // you will not get that; extra says why
 	kindShipEnd
 )
 
@@ -48,9 +47,10 @@ type shipMessage struct {
 	body   []byte // borrowed
 }
 
-// header appends the message without its body to dst, which is to be sealed.
-func (m *shipMessage) header(dst []byte) []byte {
-	dst = AppendHeader(dst, m.kind)
+// header appends the message without its body to dst, which is to be sealed. kinds is the first
+// kind of frames.
+func (m *shipMessage) header(dst []byte, kinds uint8) []byte {
+	dst = AppendHeader(dst, kinds+m.kind)
 	dst = binary.LittleEndian.AppendUint64(dst, m.digest.Hash)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(m.digest.Size))
 	dst = binary.LittleEndian.AppendUint32(dst, m.index)
@@ -58,8 +58,8 @@ func (m *shipMessage) header(dst []byte) []byte {
 }
 
 // encode returns the message as a frame.
-func (m *shipMessage) encode() []byte {
-	frame := m.header(make([]byte, 0, HeaderSize+shipHeader+len(m.body)))
+func (m *shipMessage) encode(kinds uint8) []byte {
+	frame := m.header(make([]byte, 0, HeaderSize+shipHeader+len(m.body)), kinds)
 	frame = append(frame, m.body...)
 	if err := Seal(frame); err != nil {
 		panic(fmt.Sprintf("transport: shipping message with a body of %d bytes: %v", len(m.body), err))
@@ -68,12 +68,12 @@ func (m *shipMessage) encode() []byte {
 }
 
 // decode reads a frame. The body is a part of it. Errors wrap errShip, or are Decode's.
-func (m *shipMessage) decode(frame []byte) error {
+func (m *shipMessage) decode(frame []byte, kinds uint8) error {
 	kind, p, err := Decode(frame)
 	if err != nil {
 		return err
 	}
-	if kind < kindAsk || kind >= kindShipEnd || len(p) < shipHeader {
+	if kind -= kinds; kind >= kindShipEnd || len(p) < shipHeader {
 		return fmt.Errorf("%w: kind %d with %d bytes", errShip, kind, len(p))
 	}
 	order := binary.LittleEndian
