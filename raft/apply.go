@@ -27,14 +27,17 @@ func (c *Core) handOut() {
 	if a.applied < a.handed || a.handed == c.commit {
 		return
 	}
-	lo := a.handed + 1
+	lo, hi := a.handed+1, c.commit+1
+	if every := Index(c.cfg.RoundEvery); every > 0 {
+		hi = min(hi, (a.handed/every+1)*every+1)
+	}
 	switch {
 	case lo >= c.log.cached():
-		c.out.Apply = c.log.view(lo, c.commit+1, c.cfg.MaxApplyBytes)
+		c.out.Apply = c.log.view(lo, hi, c.cfg.MaxApplyBytes)
 	case len(a.loaded) > 0:
-		c.out.Apply = a.loaded[:min(len(a.loaded), int(c.commit-a.handed))]
+		c.out.Apply = a.loaded[:min(len(a.loaded), int(hi-lo))]
 	case a.load == 0 && a.retryAt == runtime.Never:
-		a.load = c.askLoad(lo, min(c.commit+1, c.log.cached()), c.cfg.MaxApplyBytes)
+		a.load = c.askLoad(lo, min(hi, c.log.cached()), c.cfg.MaxApplyBytes)
 	}
 	a.handed += Index(len(c.out.Apply))
 	if len(c.out.Apply) > 0 {

@@ -74,6 +74,9 @@ type CoreConfig struct {
 	// MaxApplyBytes is where a round of Output.Apply is cut; it has one entry
 	// at least. Default 256 KiB.
 	MaxApplyBytes int
+	// RoundEvery, if not zero, ends a round of Output.Apply at each multiple, so that all drivers
+	// can take snapshots at the same indices.
+	RoundEvery uint64
 }
 
 // withDefaults returns the configuration with defaults in place of zeros and

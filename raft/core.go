@@ -92,9 +92,9 @@ type Core struct {
 
 // Step handles a message from another member. Whatever the bytes of a frame
 // decoded to may be given: what makes no sense is dropped. The message and
-// its Entries slice stay the caller's; the payloads (Data of each entry, Data
-// of the message) are the core's from here on. MsgSnapshotReply is the
-// driver's to act on, but comes here as well, and first.
+// its Entries slice stay the caller's; the payloads (Data of each entry) are the
+// core's from here on. MsgSnapshotReply is the driver's to act on, but comes here
+// as well, and first.
 func (c *Core) Step(now runtime.Instant, m *Message) {
 	c.observe(now)
 	if m.To != c.cfg.ID || m.From == c.cfg.ID || m.Term == 0 || c.position(m.From) < 0 {
@@ -126,7 +126,7 @@ func (c *Core) Step(now runtime.Instant, m *Message) {
 	case MsgHeartbeat:
 		c.stepHeartbeat(m)
 	case MsgSnapshot:
-		c.stepChunk(m)
+		c.stepOffer(m)
 	case MsgAppendReply, MsgHeartbeatReply, MsgSnapshotReply:
 		c.stepPeer(m)
 	}
@@ -193,7 +193,7 @@ func (c *Core) Take(now runtime.Instant) Output {
 		Gated:        out.Gated[:0],
 		Loads:        out.Loads[:0],
 		SendSnapshot: out.SendSnapshot[:0],
-		Chunks:       out.Chunks[:0],
+		Offers:       out.Offers[:0],
 	}
 	return out
 }

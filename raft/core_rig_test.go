@@ -158,12 +158,12 @@ func (r *rig) drain(n *rigNode) {
 			Type: MsgSnapshot, From: n.id, To: to, Term: n.core.Status().Term, Snapshot: n.core.snapshot,
 		})
 	}
-	for i := range out.Chunks {
-		r.install(n, &out.Chunks[i])
+	for i := range out.Offers {
+		r.install(n, &out.Offers[i])
 	}
 }
 
-// install takes a snapshot that came in one chunk.
+// install takes a snapshot that was offered.
 func (r *rig) install(n *rigNode, m *Message) {
 	// The log may be behind the snapshot, so it is there from here on.
 	accepted := n.core.Install(m.Snapshot)

@@ -15,7 +15,7 @@
 //	Persisted, Applied   ───> │ Core │ ───────> Persist  one atomic write
 //	Loaded, SnapshotSaved     └──────┘          Send     may leave at once
 //	Install, SnapshotSent                       Gated    may leave after a write
-//	                                            Loads, Apply, SendSnapshot, Chunks
+//	                                            Loads, Apply, SendSnapshot, Offers
 //
 // The rule that Raft stands on is in the types: a message that asserts that
 // something is durable (a vote, a request for votes, an acknowledgement) exists
@@ -39,13 +39,21 @@
 //
 //	lane      work                                        file
 //	log       one group of writes in flight, one sync     node_log.go
-//	read      old entries, snapshot chunks                node_read.go, node_ship.go
+//	read      old entries                                 node_read.go
 //	apply     the state machine                           node_apply.go
-//	snapshot  snapshot files                              node_snapshot.go, node_fetch.go
+//	snapshot  snapshot files: taken, checked, removed     node_snapshot.go
+//	ship      snapshot files: to peers and from them      node_ship.go, node_fetch.go
 //
 // Clients' calls are in node_client.go, recovery in node_boot.go, and all
 // messages leave through node_send.go. Messages become frames in wire.go; snapshots
 // become files in snapshotfile.go.
+//
+// A follower that is too far behind is offered the leader's snapshot in a message, and fetches the
+// file over a shipping lane of the node's own ([transport.Shipper]): in chunks, from all
+// members that have it, going on after a cut, a restart or a change of leaders with
+// what is on disk. Members take snapshots at the same indices, where equal states make equal files, so
+// that there mostly are several who have it. The frames of that lane go over ChannelBulk; their
+// kinds, 0x10 to 0x14, tell them apart from messages and from what else a process may send there.
 //
 // What a client may conclude: done means that its command took effect exactly
 // once and will never be lost; refused, that it did not and will not; unknown is

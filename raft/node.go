@@ -12,9 +12,10 @@ import (
 // The lanes of a node, by what is done on them.
 const (
 	laneLog      runtime.Lane = iota // recovery, group flushes, chores of the log
-	laneRead                         // old entries and snapshot chunks for peers
+	laneRead                         // old entries for peers
 	laneApply                        // the state machine
-	laneSnapshot                     // snapshot files are written and removed
+	laneSnapshot                     // snapshot files are written, checked and removed
+	laneShip                         // the shipping lane: snapshot files to and from peers
 )
 
 // What a node draws random numbers for.
@@ -29,6 +30,7 @@ const (
 	defaultDir           = "raft"
 	defaultSnapshotEvery = 10_000
 	defaultSnapshotKeep  = 1_000
+	defaultSnapshotChunk = 64 << 10
 )
 
 // NodeConfig says how a node works. A zero field stands for its default,
@@ -41,12 +43,18 @@ type NodeConfig struct {
 	Dir string
 	// SegmentBytes is the size of the log's files; zero leaves it to the log.
 	SegmentBytes int64
-	// SnapshotEvery is after how many applied entries the next snapshot is
-	// taken. Default 10,000.
+	// SnapshotEvery is how many entries lie between two snapshots: one is due at each
+	// multiple, and Core.RoundEvery is that. Members of one cluster should have the same, so
+	// that they can help each other out with snapshots. Default 10,000.
 	SnapshotEvery uint64
 	// SnapshotKeep is how many entries before a snapshot stay in the log, for
 	// peers that are a little behind. Default 1,000.
 	SnapshotKeep uint64
+	// SnapshotChunk is how many bytes of a snapshot one frame carries at least: from transport.ChunkMin to
+	// transport.ChunkMax, the same on all members. Default 64 KiB.
+	SnapshotChunk int
+	// SnapshotRate is how many bytes of snapshots a second are sent to all peers together; zero: any number.
+	SnapshotRate int64
 	// Machine makes the state machine, empty. It must be given.
 	Machine func() StateMachine
 }
@@ -55,6 +63,8 @@ func (c NodeConfig) withDefaults() NodeConfig {
 	c.Dir = cmp.Or(c.Dir, defaultDir)
 	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, defaultSnapshotEvery)
 	c.SnapshotKeep = cmp.Or(c.SnapshotKeep, defaultSnapshotKeep)
+	c.Core.RoundEvery = c.SnapshotEvery
+	c.SnapshotChunk = cmp.Or(c.SnapshotChunk, defaultSnapshotChunk)
 	return c
 }
 
@@ -70,6 +80,9 @@ func (c NodeConfig) Validate() error {
 	}
 	if c.Core.ID == 0 && len(c.Core.Voters) > 0 {
 		c.Core.ID = c.Core.Voters[0]
+	}
+	if err := c.lane().Validate(); err != nil {
+		return fmt.Errorf("raft: snapshots: %w", err)
 	}
 	return c.Core.Validate()
 }
@@ -100,7 +113,7 @@ type Node struct {
 	applier  applier // committed entries to the state machine
 	keeper   keeper  // own snapshots, and which files there are
 	shipper  shipper // snapshots to peers
-	fetcher  fetcher // a snapshot from the leader
+	fetcher  fetcher // a snapshot from peers
 	received Message // memory for the message at hand
 }
 
@@ -119,8 +132,8 @@ func NewNode(cfg NodeConfig) *Node {
 	n.loader.node = n
 	n.applier.init(n)
 	n.keeper.init(n)
-	n.shipper = shipper{node: n, deadline: runtime.Never}
-	n.fetcher.node = n
+	n.shipper.init(n)
+	n.fetcher.init(n)
 	return n
 }
 
@@ -132,15 +145,20 @@ func (n *Node) Status() Status {
 	return n.core.Status()
 }
 
-// Receive implements [runtime.Node]. What is not a message from that peer to
-// this node is traced and dropped.
-func (n *Node) Receive(from runtime.NodeID, _ runtime.Channel, frame []byte) {
+// Receive implements [runtime.Node]. On ChannelBulk snapshots travel, in frames of kinds that
+// no other message has. What is not from that peer to this node is traced and dropped.
+func (n *Node) Receive(from runtime.NodeID, ch runtime.Channel, frame []byte) {
 	if n.phase != running {
+		return
+	}
+	if ch == runtime.ChannelBulk && n.shipper.lane.Handles(frame) {
+		n.shipper.receive(from, frame)
+		n.settle()
 		return
 	}
 	m := &n.received
 	if err := decodeMessage(frame, m); err != nil || m.From != from || m.To != n.env.Self() {
-		n.env.Trace(runtime.Event{Kind: FrameRefused, A: uint64(from), B: uint64(len(frame))})
+		n.refuseFrame(from, frame)
 		return
 	}
 	if n.writer.full(len(frame), len(m.Entries)) {
@@ -196,6 +214,11 @@ func (n *Node) halt(reason error) {
 		n.phase = ended
 		n.env.Halt(reason)
 	}
+}
+
+// refuseFrame traces a frame that is dropped.
+func (n *Node) refuseFrame(from runtime.NodeID, frame []byte) {
+	n.env.Trace(runtime.Event{Kind: FrameRefused, A: uint64(from), B: uint64(len(frame))})
 }
 
 // refuse traces a failed job that the node survives.

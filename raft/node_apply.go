@@ -185,7 +185,7 @@ func (a *applier) load(meta SnapshotMeta, done func()) {
 
 // execute runs on the apply lane.
 func (j restoreJob) execute(fs runtime.FS) error {
-	if err := readSnapshotFile(fs, j.path, j.meta, j.replica.machine.Restore); err != nil {
+	if err := readSnapshotFile(fs, j.path, j.meta, j.replica.machine.Restore, nil); err != nil {
 		return fmt.Errorf("raft: restore of %s: %w", j.path, err)
 	}
 	j.replica.index, j.replica.term, j.replica.chain = j.meta.Index, j.meta.Term, j.meta.Chain

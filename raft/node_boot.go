@@ -28,6 +28,7 @@ func (n *Node) Boot(env runtime.Env) {
 	job := &bootJob{
 		options:     logOptions(&n.cfg, env.Uint64(purposeLogSeed)),
 		snapshots:   n.keeper.dir,
+		received:    n.fetcher.dir,
 		incarnation: env.Uint64(purposeIncarnation),
 	}
 	env.Submit(laneLog, job.execute, func(err error) { n.recovered(job, err) })
@@ -73,6 +74,7 @@ func (n *Node) start(st InitialState) {
 type bootJob struct {
 	options     walrus.Options
 	snapshots   string // folder
+	received    string // folder
 	incarnation uint64 // for a new disk
 
 	log    *walrus.Log
@@ -100,6 +102,9 @@ func (j *bootJob) execute(files runtime.FS) error {
 	}
 	if err := j.tidy(files); err != nil {
 		return fmt.Errorf("raft: recovery of %s: %w", j.snapshots, err)
+	}
+	if err := walrus.Retry(func() error { return files.MkdirAll(j.received) }); err != nil {
+		return fmt.Errorf("raft: folder %s: %w", j.received, err)
 	}
 	return nil
 }

@@ -1,117 +1,111 @@
 package raft
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/transport"
 )
 
-// fetcher receives a snapshot from the leader: chunks go to a temporary file at
-// their offsets, in any order. When none is missing the file is verified
-// as a whole, synced, given its final name, and handed to the core.
+// fetcher fetches a snapshot that the leader offers, into a folder of its own. When it is
+// complete, the file is read and verified as a whole, given its final name,
+// and handed to the core.
 //
-// A transfer is one leader's, in one term, of one snapshot. A chunk of any other
-// begins a new transfer with a new file, so that two never mix.
+// The file is the same on every member that has a snapshot at that index, so all are asked for
+// it, and another leader that offers the same one changes nothing. What is on disk when a fetch ends too early, or its
+// node, is not fetched again. The folder holds the files of one snapshot at most, and
+// counts for nothing: if a power loss takes it, another is fetched.
 type fetcher struct {
 	node   *Node
+	dir    string
 	active *transfer // nil: none
 }
 
 // transfer is one snapshot on its way in.
 type transfer struct {
-	from  runtime.NodeID
-	term  Term
-	meta  SnapshotMeta
-	temp  string
-	parts []partState
-	whole int    // parts from the first on that are stored
-	seq   uint64 // of the newest chunk: answers repeat it
-	state transferState
+	from   runtime.NodeID // the leader that offered it last
+	term   Term
+	seq    uint64 // of that offer
+	meta   SnapshotMeta
+	digest transport.Digest
+	path   string // of the file
+	fetch  transport.FetchID
+	state  transferState
 }
-
-// partState is what is known of one chunk.
-type partState uint8
-
-const (
-	partMissing partState = iota
-	partWriting
-	partStored
-)
 
 // transferState is how far a transfer has come.
 type transferState uint8
 
 const (
-	receiving  transferState = iota // chunks are missing, or the file waits for its turn
-	checking                        // a job verifies and publishes the file
-	installing                      // the core has it, and asks for the write next
+	fetching   transferState = iota
+	fetched                  // the file is there, and waits for its turn
+	checking                 // a job verifies and publishes it
+	installing               // the core has it, and asks for the write next
 )
 
-// chunk takes a chunk of a snapshot that the leader of this term sends.
-func (f *fetcher) chunk(m *Message) {
+func (f *fetcher) init(n *Node) {
+	f.node = n
+	f.dir = path.Join(n.cfg.Dir, "recv")
+}
+
+// offered takes the offer of a snapshot by the leader of this term.
+func (f *fetcher) offered(m *Message) {
+	digest := transport.Digest{Hash: m.Digest, Size: int64(m.Snapshot.Size)}
 	t := f.active
-	if t == nil || t.from != m.From || t.term != m.Term || t.meta != m.Snapshot {
-		if t != nil && t.state != receiving {
-			return // it is past the point of return; this one will be sent again
-		}
-		if m.Snapshot.Size == 0 || m.Snapshot.Size > snapshotSizeMax {
-			return
-		}
-		f.abandon()
-		t = &transfer{from: m.From, term: m.Term, meta: m.Snapshot, seq: m.Seq}
-		if t.meta.Index <= f.node.core.Status().Commit {
-			f.decline(t)
-			return
-		}
-		t.temp = f.node.keeper.tempPath()
-		t.parts = make([]partState, (t.meta.Size+shipChunk-1)/shipChunk)
-		f.active = t
-	}
-	t.seq = max(t.seq, m.Seq)
-	part := int(m.Offset / shipChunk)
-	if m.Offset%shipChunk != 0 || m.Offset >= t.meta.Size || uint64(len(m.Data)) != min(shipChunk, t.meta.Size-m.Offset) {
+	if t != nil && t.meta == m.Snapshot && t.digest == digest {
+		t.from, t.term, t.seq = m.From, m.Term, m.Seq
+		f.answer(t)
 		return
 	}
-	switch t.parts[part] {
-	case partMissing:
-		f.store(t, part, m.Data)
-	case partStored:
-		f.answer(t)
+	if t != nil && (t.state >= checking || t.from == m.From && t.term == m.Term && t.seq > m.Seq) {
+		return // it is past the point of return, or this is an old offer: the leader makes another
 	}
+	if m.Snapshot.Size == 0 || m.Snapshot.Size > snapshotSizeMax {
+		return
+	}
+	f.abandon()
+	t = &transfer{from: m.From, term: m.Term, seq: m.Seq, meta: m.Snapshot, digest: digest}
+	if t.meta.Index <= f.node.core.Status().Commit {
+		f.decline(t)
+		return
+	}
+	f.begin(t)
+	f.answer(t)
 }
 
-// store writes a chunk to the temporary file.
-func (f *fetcher) store(t *transfer, part int, data []byte) {
+// begin fetches a snapshot. What the folder holds of another one goes.
+func (f *fetcher) begin(t *transfer) {
 	n := f.node
-	t.parts[part] = partWriting
-	job := &storeJob{path: t.temp, offset: int64(part) * shipChunk, data: data}
-	n.env.Submit(laneSnapshot, job.execute, func(err error) {
-		switch {
-		case n.phase == ended || f.active != t:
-		case err != nil:
-			t.parts[part] = partMissing // it will be sent again
-			n.refuse(laneSnapshot, err)
-		default:
-			t.parts[part] = partStored
-			for t.whole < len(t.parts) && t.parts[t.whole] == partStored {
-				t.whole++
-			}
-			f.answer(t)
-			f.resume()
-			n.settle()
+	name := snapshotName(t.meta)
+	n.env.Submit(laneShip, clearJob{dir: f.dir, keep: name}.execute, ignore)
+	t.path = f.dir + "/" + name
+	order := transport.Order{Digest: t.digest, Path: t.path, Sources: []runtime.NodeID{t.from}}
+	for _, id := range n.cfg.Core.Voters {
+		if id != n.env.Self() && id != t.from {
+			order.Sources = append(order.Sources, id)
 		}
-	})
+	}
+	id, err := n.shipper.lane.Fetch(n.env.Now(), order)
+	if err != nil {
+		panic(fmt.Sprintf("raft: fetch of %s: %v", t.path, err)) // it is the only one, and small enough
+	}
+	t.fetch, f.active = id, t
+	ev := event(transport.FetchBegun, uint64(id), 0, t.digest.Hash, t.meta.Size)
+	ev.Note = []byte(t.path)
+	n.env.Trace(ev)
+	n.shipper.flush()
 }
 
-// answer tells the sender how many bytes are here. The last chunk does not
+// answer tells the leader how many bytes are here. The last one does not
 // count until the log has taken the snapshot over.
 func (f *fetcher) answer(t *transfer) {
-	whole := min(t.whole, len(t.parts)-1)
 	reply := f.reply(t)
-	reply.Offset = uint64(whole) * shipChunk
+	reply.Offset = t.meta.Size - 1
+	if p, under := f.node.shipper.lane.Progress(t.fetch); under {
+		reply.Offset = min(reply.Offset, uint64(p.Stored))
+	}
 	f.node.outbox.send(&reply)
 }
 
@@ -125,22 +119,44 @@ func (f *fetcher) reply(t *transfer) Message {
 	}
 }
 
+// fetched takes the end of a fetch. One that failed goes on with the leader's next offer.
+func (f *fetcher) fetched(end *transport.Fetched) {
+	t, n := f.active, f.node
+	if end.Err != nil {
+		f.active = nil
+		note := []byte(end.Err.Error())
+		ev := event(transport.FetchEnded, uint64(end.ID), 0, end.Order.Digest.Hash, 0)
+		ev.Note = note[:min(len(note), noteMax)]
+		n.env.Trace(ev)
+		return
+	}
+	t.state = fetched
+	f.resume()
+}
+
 // resume goes on to verify a complete file, as soon as no other file is on its way
 // to its final name.
 func (f *fetcher) resume() {
 	t, n := f.active, f.node
-	if t == nil || t.state != receiving || t.whole < len(t.parts) || n.keeper.locked || n.applier.restore.under {
-		return
-	}
-	if t.meta.Index <= max(n.core.Status().Commit, n.keeper.newest.Index) {
-		f.abandon()
-		f.decline(t)
+	if t == nil || t.state != fetched || n.keeper.locked || n.applier.restore.under || f.outrun() {
 		return
 	}
 	n.keeper.locked = true
 	t.state = checking
-	job := &checkJob{meta: t.meta, temp: t.temp, dir: path.Dir(t.temp)}
+	job := &checkJob{meta: t.meta, received: t.path, dir: n.keeper.dir}
 	n.env.Submit(laneSnapshot, job.execute, func(err error) { f.checked(t, err) })
+}
+
+// outrun gives up a transfer that is not needed any more, and reports whether it did: the node has all that
+// the snapshot covers.
+func (f *fetcher) outrun() bool {
+	t, n := f.active, f.node
+	if t == nil || t.state >= checking || t.meta.Index > max(n.core.Status().Commit, n.keeper.newest.Index) {
+		return false
+	}
+	f.abandon()
+	f.decline(t)
+	return true
 }
 
 // checked hands a file that is durable under its final name to the core.
@@ -152,7 +168,7 @@ func (f *fetcher) checked(t *transfer, err error) {
 	n.keeper.locked = false
 	if err != nil {
 		n.refuse(laneSnapshot, err)
-		f.active = nil // the next chunk begins anew
+		f.active = nil // the next offer begins anew
 		n.keeper.consider()
 		n.settle()
 		return
@@ -192,65 +208,47 @@ func (f *fetcher) decline(t *transfer) {
 	f.node.outbox.send(&reply)
 }
 
-// abandon forgets the active transfer and removes its file.
+// abandon forgets the active transfer and removes its files.
 func (f *fetcher) abandon() {
-	if t := f.active; t != nil {
+	if t, n := f.active, f.node; t != nil {
 		f.active = nil
-		job := removeJob{name: t.temp}
-		f.node.env.Submit(laneSnapshot, job.execute, ignore)
+		n.shipper.lane.Cancel(t.fetch)
+		n.env.Submit(laneShip, clearJob{dir: f.dir}.execute, ignore)
 	}
 }
 
-// storeJob writes a chunk, on the snapshot lane. The first one makes the file.
-type storeJob struct {
-	path   string
-	offset int64
-	data   []byte
+// clearJob removes from the folder of received files what does not belong to the snapshot named, on the shipping lane. What
+// it leaves goes another time.
+type clearJob struct {
+	dir  string
+	keep string // prefix of names; empty: nothing is kept
 }
 
-func (j *storeJob) execute(files runtime.FS) error {
-	file, err := files.Open(j.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		file, err = files.Create(j.path)
+func (j clearJob) execute(files runtime.FS) error {
+	names, err := files.List(j.dir)
+	for _, name := range names {
+		if j.keep == "" || !strings.HasPrefix(name, j.keep) {
+			discard(files, j.dir+"/"+name)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("raft: chunk of %s: %w", j.path, err)
-	}
-	defer file.Close()
-	if _, err := file.WriteAt(j.data, j.offset); err != nil {
-		return fmt.Errorf("raft: chunk of %s at %d: %w", j.path, j.offset, err)
-	}
-	return nil
+	return err
 }
 
 // checkJob verifies a received file, on the snapshot lane, and gives it its final
 // name.
 type checkJob struct {
-	meta SnapshotMeta
-	temp string
-	dir  string
+	meta     SnapshotMeta
+	received string
+	dir      string // of snapshots
 }
 
 func (j *checkJob) execute(fs runtime.FS) error {
-	err := j.syncTemp(fs)
+	err := readSnapshotFile(fs, j.received, j.meta, nil, nil)
 	if err == nil {
-		err = readSnapshotFile(fs, j.temp, j.meta, nil)
-	}
-	if err == nil {
-		err = publishSnapshot(fs, j.dir, j.temp, j.meta)
+		err = publishSnapshot(fs, j.dir, j.received, j.meta)
 	}
 	if err != nil {
-		discard(fs, j.temp)
 		return fmt.Errorf("raft: received snapshot at %d: %w", j.meta.Index, err)
 	}
 	return nil
-}
-
-func (j *checkJob) syncTemp(fs runtime.FS) error {
-	file, err := fs.Open(j.temp)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return file.Sync()
 }

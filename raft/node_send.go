@@ -39,11 +39,7 @@ func (o *outbox) send(m *Message) {
 			env.Trace(event(Acked, uint64(m.To), uint64(m.Term), uint64(m.Index), 0))
 		}
 	}
-	channel := runtime.ChannelControl
-	if m.Type == MsgSnapshot || m.Type == MsgSnapshotReply {
-		channel = runtime.ChannelBulk
-	}
-	env.Send(m.To, channel, appendMessage(o.room(messageSize(m)), m))
+	env.Send(m.To, runtime.ChannelControl, appendMessage(o.room(messageSize(m)), m))
 }
 
 // room returns an empty buffer of that capacity for a frame. Small frames share

@@ -11,6 +11,7 @@ func (n *Node) settle() {
 	}
 	out := n.core.Take(n.env.Now())
 	n.carryOut(&out)
+	n.fetcher.outrun()
 	n.writer.begin()
 	n.arm()
 	if n.phase == draining {
@@ -41,8 +42,8 @@ func (n *Node) carryOut(out *Output) {
 	for _, peer := range out.SendSnapshot {
 		n.shipper.begin(peer)
 	}
-	for i := range out.Chunks {
-		n.fetcher.chunk(&out.Chunks[i])
+	for i := range out.Offers {
+		n.fetcher.offered(&out.Offers[i])
 	}
 	for _, load := range out.Loads {
 		n.loader.load(load)
@@ -53,7 +54,7 @@ func (n *Node) carryOut(out *Output) {
 // arm sets the alarm to the earliest deadline. One that is too early stays: it
 // is put right when it goes off, which is cheaper than moving it with every message.
 func (n *Node) arm() {
-	due := min(n.core.Deadline(), n.calls.expiry, n.shipper.deadline, n.writer.choreAt, n.writer.flushAt)
+	due := min(n.core.Deadline(), n.calls.expiry, n.shipper.due(), n.writer.choreAt, n.writer.flushAt)
 	if due < n.armed {
 		n.armed = due
 		n.env.WakeAt(due)

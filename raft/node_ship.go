@@ -1,53 +1,198 @@
 package raft
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/transport"
 )
 
 // Limits of sending snapshots.
 const (
-	// shipChunk is how many bytes of the file one message carries; the last
-	// one has what is left.
-	shipChunk = 64 << 10
-	// shipWindow is how many bytes may be on their way to one peer.
-	shipWindow = 4 * shipChunk
-	// shipTimeout is how long the sender waits for progress before it sends the
-	// window again.
+	// shipKinds is the first kind of frames of the node's own shipping lane. It is above those of
+	// all messages, and below those of what else a process may send.
+	shipKinds = 0x10
+	// shipTimeout is how long a peer has to answer an offer before it is made again.
 	shipTimeout = 200 * time.Millisecond
-	// shipSilence is after how many timeouts without any answer it gives up.
+	// shipSilence is after how many timeouts without any answer the leader gives up.
 	shipSilence = 10
 )
 
 // shipper sends snapshots to peers whose entries the log no longer has.
 //
-// A snapshot travels as chunks of its file, named by the whole meta and by the
-// term. The receiver answers each with how many bytes it has without a gap;
-// the last chunk counts only when the snapshot stands in its log. Sends are
-// numbered and the answer repeats the number, so that an old answer moves nothing.
+// The leader offers its newest one: it tells the peer the meta, and the digest by which the
+// shipping lane names the file. The peer fetches the file, from all members that
+// have it, and answers each offer with how far it is; the last byte
+// counts only when the snapshot stands in its log. Of bytes, lost frames and sources
+// that fail, the lane takes care.
 type shipper struct {
 	node      *Node
+	lane      *transport.Shipper
+	files     []shipFile
 	shipments []*shipment
-	sent      uint64          // how many chunks were sent: the number of the last
-	deadline  runtime.Instant // of the earliest timeout; Never: nothing is sent
+	offers    uint64          // how many were made: the number of the last
+	deadline  runtime.Instant // of the earliest timeout; Never: nothing is offered
 }
 
-// shipment is a snapshot on its way to a peer.
+// shipFile is a snapshot file that peers may fetch.
+type shipFile struct {
+	meta   SnapshotMeta
+	ready  bool // it has been read, and digest is known
+	digest transport.Digest
+}
+
+// shipment is a snapshot offered to a peer.
 type shipment struct {
 	to       runtime.NodeID
 	term     Term
 	meta     SnapshotMeta
-	acked    uint64 // bytes the peer has
-	next     uint64 // offset of the next chunk to send
-	answered uint64 // the number of the last answer that counted
 	deadline runtime.Instant
 	silent   int // timeouts since the last answer
 }
 
-// begin starts sending the newest snapshot to a peer. The core asks once, until it is
+func (s *shipper) init(n *Node) {
+	s.node, s.deadline = n, runtime.Never
+	s.lane = transport.NewShipper(n.cfg.lane())
+}
+
+// lane says how the node's shipping lane works.
+func (c NodeConfig) lane() transport.ShipperConfig {
+	return transport.ShipperConfig{
+		Kinds: shipKinds, ReadLane: laneShip, WriteLane: laneShip, ChunkBytes: c.SnapshotChunk, FetchesMax: 1, Rate: c.SnapshotRate,
+	}
+}
+
+// receive takes a frame of the shipping lane.
+func (s *shipper) receive(from runtime.NodeID, frame []byte) {
+	n := s.node
+	if !slices.Contains(n.cfg.Core.Voters, from) || s.lane.Receive(n.env.Now(), from, frame) != nil {
+		n.refuseFrame(from, frame)
+		return
+	}
+	s.flush()
+}
+
+// flush carries out what the lane asks for. It follows every call of the lane.
+func (s *shipper) flush() {
+	n := s.node
+	out := s.lane.Take()
+	for i := range out.Events {
+		n.env.Trace(out.Events[i])
+	}
+	for _, f := range out.Send {
+		n.env.Send(f.To, runtime.ChannelBulk, f.Frame)
+	}
+	for _, j := range out.Jobs {
+		n.env.Submit(j.Lane, j.Run, func(err error) { s.jobDone(j.ID, err) })
+	}
+	for i := range out.Fetched {
+		n.fetcher.fetched(&out.Fetched[i])
+	}
+	for _, d := range out.Wanted {
+		if newest := n.keeper.newest; newest.Index > 0 && uint64(d.Size) == newest.Size {
+			s.offer(newest) // if it is that, the peer gets it when it asks again
+		}
+	}
+}
+
+func (s *shipper) jobDone(id transport.JobID, err error) {
+	n := s.node
+	if n.phase != ended {
+		s.lane.JobDone(n.env.Now(), id, err)
+		s.flush()
+		n.settle()
+	}
+}
+
+// offer returns a snapshot file that peers may fetch. Before they may, it is read, and its digest
+// computed from bytes that were found right: whatever the disk says then or later, no other ones are sent.
+func (s *shipper) offer(meta SnapshotMeta) shipFile {
+	at := slices.IndexFunc(s.files, func(f shipFile) bool { return f.meta == meta })
+	if at >= 0 {
+		return s.files[at]
+	}
+	n := s.node
+	s.files = append(s.files, shipFile{meta: meta})
+	job := &offerJob{path: n.keeper.path(snapshotName(meta)), meta: meta, hasher: s.lane.Hasher(int64(meta.Size))}
+	n.env.Submit(laneShip, job.execute, func(err error) {
+		if n.phase != ended {
+			s.offered(job, err)
+			n.settle()
+		}
+	})
+	return shipFile{}
+}
+
+// offered takes a file that has been read. If it could not be, the next timeout tries again; if it is
+// damaged, a snapshot is taken that is not.
+func (s *shipper) offered(j *offerJob, err error) {
+	n := s.node
+	at := slices.IndexFunc(s.files, func(f shipFile) bool { return f.meta == j.meta })
+	if at < 0 {
+		return // it was taken back
+	}
+	f := &s.files[at]
+	if err == nil {
+		f.digest, err = s.lane.OfferHashed(j.path, j.hasher)
+	}
+	if err != nil {
+		n.refuse(laneShip, err)
+		s.files = slices.Delete(s.files, at, at+1)
+		if errors.Is(err, ErrSnapshot) {
+			s.damaged(j.meta)
+		}
+		return
+	}
+	f.ready = true
+	for _, x := range s.shipments {
+		if x.meta == f.meta && s.current(x) {
+			s.tell(x)
+		}
+	}
+}
+
+// damaged gives up a snapshot that is damaged on disk, and has a new one taken in its place.
+func (s *shipper) damaged(meta SnapshotMeta) {
+	k := &s.node.keeper
+	if meta == k.newest {
+		k.damaged = true
+		k.consider()
+	}
+	for _, x := range slices.Clone(s.shipments) {
+		if x.meta == meta {
+			s.finish(x, false)
+		}
+	}
+}
+
+// offerJob verifies a snapshot file and computes its digest, on the shipping lane.
+type offerJob struct {
+	path   string
+	meta   SnapshotMeta
+	hasher *transport.Hasher
+}
+
+func (j *offerJob) execute(fs runtime.FS) error {
+	if err := readSnapshotFile(fs, j.path, j.meta, nil, j.hasher); err != nil {
+		return fmt.Errorf("raft: offer %s: %w", j.path, err)
+	}
+	return nil
+}
+
+// withdraw ends the offer of a file that is to be removed. A peer in the midst of it goes on with other sources.
+func (s *shipper) withdraw(meta SnapshotMeta) {
+	s.files = slices.DeleteFunc(s.files, func(f shipFile) bool {
+		if f.meta == meta && f.ready {
+			s.lane.Withdraw(f.digest)
+		}
+		return f.meta == meta
+	})
+}
+
+// begin offers the newest snapshot to a peer. The core asks once, until it is
 // told how it ended.
 func (s *shipper) begin(to runtime.NodeID) {
 	n := s.node
@@ -55,10 +200,9 @@ func (s *shipper) begin(to runtime.NodeID) {
 	if n.keeper.newest.Index == 0 {
 		panic(fmt.Sprintf("raft: a snapshot for %v, but there is none", to))
 	}
-	added := &shipment{to: to, term: n.core.Status().Term, meta: n.keeper.newest}
-	s.shipments = append(s.shipments, added)
-	s.progress(added)
-	s.pump(added)
+	x := &shipment{to: to, term: n.core.Status().Term, meta: n.keeper.newest}
+	s.shipments = append(s.shipments, x)
+	s.tell(x)
 }
 
 // sends reports whether the snapshot's file is in use.
@@ -66,66 +210,24 @@ func (s *shipper) sends(meta SnapshotMeta) bool {
 	return slices.ContainsFunc(s.shipments, func(x *shipment) bool { return x.meta == meta })
 }
 
-// progress starts the timeout again.
-func (s *shipper) progress(x *shipment) {
-	x.deadline = s.node.env.Now().Add(shipTimeout)
-	s.deadline = min(s.deadline, x.deadline)
-}
-
-// pump sends chunks until the window is full.
-func (s *shipper) pump(x *shipment) {
-	for x.next < x.meta.Size && x.next < x.acked+shipWindow {
-		s.sendChunk(x, x.next)
-		x.next += shipChunk
-	}
-}
-
-// sendChunk reads a chunk and sends it.
-func (s *shipper) sendChunk(x *shipment, offset uint64) {
+// tell makes the peer an offer, as soon as the digest is known.
+func (s *shipper) tell(x *shipment) {
 	n := s.node
-	job := &chunkJob{
-		path:   n.keeper.path(snapshotName(x.meta)),
-		offset: int64(offset),
-		data:   make([]byte, min(shipChunk, x.meta.Size-offset)),
+	x.deadline = n.env.Now().Add(shipTimeout)
+	s.deadline = min(s.deadline, x.deadline)
+	if f := s.offer(x.meta); f.ready {
+		s.offers++
+		n.outbox.send(&Message{
+			Type: MsgSnapshot, From: n.env.Self(), To: x.to, Term: x.term,
+			Index: x.meta.Index, Seq: s.offers, Snapshot: x.meta, Digest: f.digest.Hash,
+		})
 	}
-	n.env.Submit(laneRead, job.execute, func(err error) {
-		switch {
-		case n.phase != running || !slices.Contains(s.shipments, x) || !s.current(x):
-		case err != nil:
-			n.refuse(laneRead, err) // the timeout asks for it again
-		default:
-			s.sent++
-			n.outbox.send(&Message{
-				Type: MsgSnapshot, From: n.env.Self(), To: x.to, Term: x.term,
-				Index: x.meta.Index, Seq: s.sent, Snapshot: x.meta, Offset: offset, Data: job.data,
-			})
-		}
-	})
 }
 
 // current reports whether the node still leads the term of the shipment.
 func (s *shipper) current(x *shipment) bool {
 	status := s.node.core.Status()
 	return status.Role == Leader && status.Term == x.term
-}
-
-// chunkJob reads a part of a snapshot file, on the read lane.
-type chunkJob struct {
-	path   string
-	offset int64
-	data   []byte
-}
-
-func (j *chunkJob) execute(fs runtime.FS) error {
-	file, err := fs.Open(j.path)
-	if err != nil {
-		return fmt.Errorf("raft: chunk of %s: %w", j.path, err)
-	}
-	defer file.Close()
-	if n, err := file.ReadAt(j.data, j.offset); n < len(j.data) {
-		return fmt.Errorf("raft: chunk of %s at %d: %w", j.path, j.offset, err)
-	}
-	return nil
 }
 
 // answered takes a peer's answer. The core has seen it before.
@@ -142,17 +244,8 @@ func (s *shipper) answered(m *Message) {
 		s.drop(func(old *shipment) bool { return old == x })
 	case m.Reject || m.Offset >= x.meta.Size:
 		s.finish(x, true)
-	case m.Seq > x.answered || m.Seq == x.answered && m.Offset > x.acked:
-		x.answered, x.silent = m.Seq, 0
-		if m.Offset != x.acked {
-			x.next = max(x.next, m.Offset)
-			if m.Offset < x.acked {
-				x.next = m.Offset // the peer has begun again
-			}
-			x.acked = m.Offset
-			s.progress(x)
-		}
-		s.pump(x)
+	default:
+		x.silent = 0
 	}
 }
 
@@ -168,24 +261,27 @@ func (s *shipper) drop(gone func(*shipment) bool) {
 	s.node.keeper.sweep()
 }
 
-// tick sends again what was not answered in time, and gives up on peers that say
+// due returns when tick has something to do.
+func (s *shipper) due() runtime.Instant { return min(s.deadline, s.lane.Deadline()) }
+
+// tick repeats the offers that were not taken up in time, and gives up on peers that say
 // nothing at all.
 func (s *shipper) tick(now runtime.Instant) {
-	if now < s.deadline {
-		return
-	}
-	s.drop(func(x *shipment) bool { return !s.current(x) })
-	s.deadline = runtime.Never
-	for _, x := range slices.Clone(s.shipments) {
-		if now >= x.deadline {
-			if x.silent++; x.silent > shipSilence {
+	if now >= s.deadline {
+		s.drop(func(x *shipment) bool { return !s.current(x) })
+		s.deadline = runtime.Never
+		for _, x := range slices.Clone(s.shipments) {
+			switch {
+			case now < x.deadline:
+				s.deadline = min(s.deadline, x.deadline)
+			case x.silent >= shipSilence:
 				s.finish(x, false)
-				continue
+			default:
+				x.silent++
+				s.tell(x)
 			}
-			x.next = x.acked
-			x.deadline = now.Add(shipTimeout)
-			s.pump(x)
 		}
-		s.deadline = min(s.deadline, x.deadline)
 	}
+	s.lane.Tick(now)
+	s.flush()
 }

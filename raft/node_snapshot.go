@@ -41,6 +41,7 @@ type keeper struct {
 	newest   SnapshotMeta   // durable as a file; zero: none
 	files    []SnapshotMeta // files with a final name, oldest first
 	claimed  Index          // the log durably names the snapshot here
+	damaged  bool           // the newest one's file, on disk
 	locked   bool           // a file is on its way to its final name
 	removing bool
 	attempts uint64          // numbers temporary files of this boot
@@ -67,11 +68,17 @@ func (k *keeper) found(meta SnapshotMeta) {
 	}
 }
 
-// consider takes a snapshot if enough was applied since the last. It is asked
+// next returns the first index after another one at which a snapshot is due.
+func (k *keeper) next(after Index) Index {
+	every := Index(k.node.cfg.SnapshotEvery)
+	return (after/every + 1) * every
+}
+
+// consider takes a snapshot if one has become due since the last. It is asked
 // again after every batch, so that no occasion is lost.
 func (k *keeper) consider() {
 	n := k.node
-	due := n.applier.applied >= k.newest.Index+Index(n.cfg.SnapshotEvery)
+	due := n.applier.applied >= k.next(k.newest.Index) || k.damaged && n.applier.applied > k.newest.Index
 	if !due || k.locked || n.phase != running || n.applier.restore.under || n.env.Now() < k.after {
 		return
 	}
@@ -138,7 +145,7 @@ func (k *keeper) keep(meta SnapshotMeta) {
 	if meta.Index <= k.newest.Index {
 		panic(fmt.Sprintf("raft: snapshot at %d after one at %d", meta.Index, k.newest.Index))
 	}
-	k.newest, k.files = meta, append(k.files, meta)
+	k.newest, k.files, k.damaged = meta, append(k.files, meta), false
 	ev := event(SnapshotPlaced, uint64(meta.Index), uint64(meta.Term), meta.Hash, meta.Size)
 	ev.Note = []byte(k.path(snapshotName(meta)))
 	k.node.env.Trace(ev)
@@ -163,7 +170,7 @@ func (k *keeper) unwanted(meta SnapshotMeta) {
 func ignore(error) {}
 
 // sweep removes files that are older than the one the log names, unless a peer
-// is being sent one, one after another. One that could not be removed is tried
+// was offered one and has not got it yet, one after another. One that could not be removed is tried
 // again at the next sweep.
 func (k *keeper) sweep() {
 	n := k.node
@@ -178,6 +185,7 @@ func (k *keeper) sweep() {
 	}
 	k.removing = true
 	old := k.files[at]
+	n.shipper.withdraw(old)
 	job := removeJob{name: k.path(snapshotName(old))}
 	n.env.Submit(laneSnapshot, job.execute, func(err error) {
 		if n.phase == ended {

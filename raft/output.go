@@ -23,12 +23,12 @@ type Output struct {
 	// for the state machine. The driver reports with Core.Applied.
 	Apply []Entry
 	// SendSnapshot names peers whose next entries are no longer in the log.
-	// The driver streams its newest snapshot to each as MsgSnapshot, and ends
+	// The driver offers its newest snapshot to each by MsgSnapshot, and ends
 	// each transfer with Core.SnapshotSent, also one that it gives up.
 	SendSnapshot []runtime.NodeID
-	// Chunks are parts of a snapshot that the leader of this term sends. The
-	// driver stores and answers them, and calls Core.Install with the last one.
-	Chunks []Message
+	// Offers are snapshots that the leader of this term offers. The driver answers them,
+	// fetches what it needs, and calls Core.Install when it has it.
+	Offers []Message
 }
 
 // Gated is a message that may leave once the write, and all before it, are

@@ -6,10 +6,10 @@ import (
 	"github.com/octopii-go/octopii/runtime"
 )
 
-// stepChunk hands a part of the leader's snapshot to the driver.
-func (c *Core) stepChunk(m *Message) {
+// stepOffer hands the leader's offer of a snapshot to the driver.
+func (c *Core) stepOffer(m *Message) {
 	if c.hearLeader(m) {
-		c.out.Chunks = append(c.out.Chunks, *m)
+		c.out.Offers = append(c.out.Offers, *m)
 	}
 }
 

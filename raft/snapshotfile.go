@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/transport"
 )
 
 // A snapshot is one file, the same bytes on every replica, numbers little endian:
@@ -46,8 +47,8 @@ const (
 
 	// snapshotBuffer is how many bytes of a file are written, or read, at a time.
 	snapshotBuffer = 4 * snapshotChunk
-	// snapshotSizeMax bounds a file: more is taken for damage.
-	snapshotSizeMax = 1 << 40
+	// snapshotSizeMax bounds a file: more cannot be shipped, and is taken for damage.
+	snapshotSizeMax = uint64(transport.ObjectMax)
 )
 
 // ErrSnapshot is wrapped by the errors about a snapshot file that is damaged, or
@@ -77,7 +78,7 @@ func hashPlace(meta SnapshotMeta) uint64 {
 // CheckSnapshot reads a whole snapshot file and returns what it is and its
 // content. Errors wrap ErrSnapshot.
 func CheckSnapshot(file []byte) (SnapshotMeta, []byte, error) {
-	r, err := newSnapshotReader(bytes.NewReader(file), uint64(len(file)))
+	r, err := newSnapshotReader(bytes.NewReader(file), uint64(len(file)), nil)
 	if err != nil {
 		return SnapshotMeta{}, nil, fmt.Errorf("raft: %w", err)
 	}

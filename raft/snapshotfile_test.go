@@ -134,7 +134,7 @@ func (r failingReader) ReadAt(p []byte, off int64) (int, error) {
 
 func TestSnapshotReaderReportsTheDevice(t *testing.T) {
 	file, _ := encodeSnapshot(t, SnapshotMeta{Index: 1}, make([]byte, 9*snapshotChunk))
-	r, err := newSnapshotReader(failingReader{bytes.NewReader(file), 6 * snapshotChunk}, uint64(len(file)))
+	r, err := newSnapshotReader(failingReader{bytes.NewReader(file), 6 * snapshotChunk}, uint64(len(file)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

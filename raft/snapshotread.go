@@ -15,6 +15,7 @@ import (
 // only after the trailer was. It is the io.Reader for StateMachine.Restore.
 type snapshotReader struct {
 	file    io.ReaderAt
+	raw     io.Writer    // if not nil, it gets all bytes of the file
 	meta    SnapshotMeta // Hash is known at the end
 	size    uint64       // of the file
 	offset  uint64       // of the file: where buffer ends
@@ -29,9 +30,9 @@ type snapshotReader struct {
 }
 
 // newSnapshotReader reads the header. Errors wrap ErrSnapshot, or are the
-// file's.
-func newSnapshotReader(file io.ReaderAt, size uint64) (*snapshotReader, error) {
-	r := &snapshotReader{file: file, size: size}
+// file's. raw may be nil.
+func newSnapshotReader(file io.ReaderAt, size uint64, raw io.Writer) (*snapshotReader, error) {
+	r := &snapshotReader{file: file, size: size, raw: raw}
 	if size > snapshotSizeMax {
 		return nil, fmt.Errorf("%w: %d bytes", ErrSnapshot, size)
 	}
@@ -151,6 +152,11 @@ func (r *snapshotReader) next(n int) ([]byte, error) {
 		if got, err := attempt(func() (int, error) { return r.file.ReadAt(p, at) }); got < more {
 			return nil, fmt.Errorf("read at %d: %w", r.offset, err)
 		}
+		if r.raw != nil {
+			if _, err := r.raw.Write(p); err != nil {
+				return nil, err
+			}
+		}
 		r.offset += uint64(more)
 		r.buffer = r.memory[:kept+more]
 	}
@@ -160,9 +166,9 @@ func (r *snapshotReader) next(n int) ([]byte, error) {
 }
 
 // readSnapshotFile verifies a file, and that it is the snapshot named, bytes and
-// all; restore, if not nil, reads its content on the way. The bytes come from
-// the device: what only the page cache shows does not count.
-func readSnapshotFile(fs runtime.FS, name string, want SnapshotMeta, restore func(io.Reader) error) error {
+// all. On the way restore, if not nil, reads its content, and raw, if not nil, gets the bytes
+// of the file. They come from the device: what only the page cache shows does not count.
+func readSnapshotFile(fs runtime.FS, name string, want SnapshotMeta, restore func(io.Reader) error, raw io.Writer) error {
 	file, err := attempt(func() (runtime.File, error) { return fs.Open(name) })
 	if err != nil {
 		return err
@@ -175,7 +181,7 @@ func readSnapshotFile(fs runtime.FS, name string, want SnapshotMeta, restore fun
 	if err != nil {
 		return err
 	}
-	r, err := newSnapshotReader(file, uint64(size))
+	r, err := newSnapshotReader(file, uint64(size), raw)
 	if err != nil {
 		return err
 	}

@@ -112,10 +112,11 @@ const (
 	// follower knows its log, in memory, to be the leader's: a hint of what was
 	// lost on the way, not an acknowledgement.
 	MsgHeartbeatReply
-	// MsgSnapshot carries one chunk of a snapshot: Snapshot, Offset, Data.
+	// MsgSnapshot offers a snapshot, to be fetched: Snapshot; Digest: the hash of its file, as the shipping
+	// lane names it. Index: the snapshot's. Seq: the number of the offer.
 	MsgSnapshot
-	// MsgSnapshotReply answers. Index: the snapshot's; Offset: how many bytes
-	// the receiver has; Reject: it does not want it, its commit is at Commit.
+	// MsgSnapshotReply answers. Index: the snapshot's; Offset: how many bytes the receiver has, all when the
+	// snapshot stands in its log; Reject: it does not want it, its commit is at Commit.
 	MsgSnapshotReply
 )
 
@@ -131,6 +132,6 @@ type Message struct {
 	Seq      uint64
 	Entries  []Entry
 	Snapshot SnapshotMeta
+	Digest   uint64
 	Offset   uint64
-	Data     []byte
 }

@@ -17,9 +17,8 @@ import (
 //	64  entries, in an append:
 //	      term u64 | length u32 | type u8 | zero u8 x 3      one for each entry, 16 bytes
 //	      the data of the entries, one after another
-//	64  the snapshot, in a chunk and in its reply:
-//	      index u64 | term u64 | chain u64 | hash u64 | size u64 | offset u64
-//	112   the chunk's bytes
+//	64  the snapshot, in an offer and in its reply:
+//	      index u64 | term u64 | chain u64 | hash u64 | size u64 | in an offer digest u64, in a reply offset u64
 //
 // Entries have no index on the wire: they follow the message's own.
 const (
@@ -43,7 +42,7 @@ func messageSize(m *Message) int {
 			size += len(m.Entries[i].Data)
 		}
 	case MsgSnapshot, MsgSnapshotReply:
-		size += wireSnapshot + len(m.Data)
+		size += wireSnapshot
 	}
 	return size
 }
@@ -70,10 +69,10 @@ func appendMessage(dst []byte, m *Message) []byte {
 	switch m.Type {
 	case MsgAppend:
 		dst = appendEntries(dst, m.Entries)
-	case MsgSnapshot, MsgSnapshotReply:
-		dst = appendMeta(dst, &m.Snapshot)
-		dst = order.AppendUint64(dst, m.Offset)
-		dst = append(dst, m.Data...)
+	case MsgSnapshot:
+		dst = order.AppendUint64(appendMeta(dst, &m.Snapshot), m.Digest)
+	case MsgSnapshotReply:
+		dst = order.AppendUint64(appendMeta(dst, &m.Snapshot), m.Offset)
 	}
 	if err := transport.Seal(dst[start:]); err != nil {
 		panic(fmt.Sprintf("raft: message %d of %d entries: %v", m.Type, len(m.Entries), err))
@@ -156,10 +155,12 @@ func decodeMessage(frame []byte, m *Message) error {
 			return fmt.Errorf("%w: snapshot of %d bytes", errMessage, len(body))
 		}
 		m.Snapshot = decodeMeta(body)
-		m.Offset = order.Uint64(body[metaSize:])
-		if body = body[wireSnapshot:]; m.Type == MsgSnapshot && len(body) > 0 {
-			m.Data, body = append([]byte(nil), body...), nil
+		if last := order.Uint64(body[metaSize:]); m.Type == MsgSnapshot {
+			m.Digest = last
+		} else {
+			m.Offset = last
 		}
+		body = body[wireSnapshot:]
 	case MsgPreVote, MsgPreVoteReply, MsgVote, MsgVoteReply, MsgAppendReply, MsgHeartbeat, MsgHeartbeatReply:
 	default:
 		return fmt.Errorf("%w: type %d", errMessage, kind)

@@ -43,9 +43,10 @@ func messages() *rapid.Generator[Message] {
 			}
 		case MsgSnapshot, MsgSnapshotReply:
 			m.Snapshot = SnapshotMeta{Index: 1, Term: 2, Chain: 3, Hash: rapid.Uint64().Draw(t, "hash"), Size: 5}
-			m.Offset = rapid.Uint64().Draw(t, "offset")
-			if m.Type == MsgSnapshot {
-				m.Data = blob.Draw(t, "chunk")
+			if last := rapid.Uint64().Draw(t, "last"); m.Type == MsgSnapshot {
+				m.Digest = last
+			} else {
+				m.Offset = last
 			}
 		}
 		return m
@@ -85,7 +86,7 @@ func TestMessagesNoPeerSendsAreRefused(t *testing.T) {
 	appendTwo := Message{Type: MsgAppend, From: 1, To: 2, Term: 3, LogTerm: 2, Entries: []Entry{
 		{Index: 1, Term: 2, Type: EntryNoop}, {Index: 2, Term: 3, Type: EntryCommand, Data: []byte("ab")},
 	}}
-	chunk := Message{Type: MsgSnapshot, From: 1, To: 2, Term: 3, Data: []byte("ab")}
+	offer := Message{Type: MsgSnapshot, From: 1, To: 2, Term: 3}
 	reply := Message{Type: MsgSnapshotReply, From: 1, To: 2, Term: 3}
 	put64 := func(at int, v uint64) func([]byte) []byte {
 		return func(p []byte) []byte { binary.LittleEndian.PutUint64(p[at:], v); return p }
@@ -109,7 +110,8 @@ func TestMessagesNoPeerSendsAreRefused(t *testing.T) {
 		"entry of type 0":    {appendTwo, put64(wireHeader+8, 0)},
 		"entry of type 4":    {appendTwo, put64(wireHeader+8, 4<<32)},
 		"entry padding":      {appendTwo, put64(wireHeader+8, uint64(EntryNoop)<<32|1<<40)},
-		"short snapshot":     {chunk, func(p []byte) []byte { return p[:wireHeader+wireSnapshot-1] }},
+		"short snapshot":     {offer, func(p []byte) []byte { return p[:wireHeader+wireSnapshot-1] }},
+		"bytes in an offer":  {offer, func(p []byte) []byte { return append(p, 0) }},
 		"bytes in a reply":   {reply, func(p []byte) []byte { return append(p, 0) }},
 	} {
 		var m Message
@@ -127,7 +129,7 @@ func FuzzDecodeMessage(f *testing.F) {
 	f.Add(uint8(0), []byte{})
 	for _, m := range []Message{
 		{Type: MsgAppend, Term: 1, Entries: []Entry{{Index: 1, Term: 1, Type: EntryCommand, Data: []byte("x")}}},
-		{Type: MsgSnapshot, Data: []byte("x")},
+		{Type: MsgSnapshot, Digest: 1},
 		{Type: MsgVoteReply, Reject: true},
 	} {
 		f.Add(uint8(m.Type), appendMessage(nil, &m)[transport.HeaderSize:])

@@ -8,6 +8,7 @@ import (
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/raft/kv"
 	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/transport"
 )
 
 // segmentBytes keeps the log's files small, so that a run sees many of them
@@ -16,6 +17,9 @@ const segmentBytes = 32 << 10
 
 // cacheBytes makes old entries come from the disk, where faults are.
 const cacheBytes = 32 << 10
+
+// snapshotChunk makes snapshots travel in many pieces, so that much can happen on their way.
+const snapshotChunk = transport.ChunkMin
 
 // valueSize is the length of the values that clients put, in bytes, at least.
 const valueSize = 32
@@ -45,6 +49,7 @@ func (k *kvService) node(runtime.NodeID) runtime.Node {
 		SegmentBytes:  segmentBytes,
 		SnapshotEvery: k.setup.SnapshotEvery,
 		SnapshotKeep:  k.setup.SnapshotEvery / 4,
+		SnapshotChunk: snapshotChunk,
 		Machine:       func() raft.StateMachine { return kv.NewMachine() },
 	})
 }

@@ -48,7 +48,9 @@ type Result struct {
 	Fired         faults.Counts
 	Missing       []faults.Kind // asked for, and never fired
 	LeaderChanges int
-	Findings      []sim.Finding
+	// SnapshotsShipped counts those that nodes were given by others and installed.
+	SnapshotsShipped int
+	Findings         []sim.Finding
 }
 
 // verdict sums a finished run up.

@@ -55,6 +55,8 @@ type Run struct {
 	missing []faults.Kind
 	leaders int
 	calm    calm
+	up      map[runtime.NodeID]bool // raft has started there
+	shipped int                     // snapshots that nodes were given by others
 	// declares: the ledger must know who claims which bytes.
 	declares bool
 	result   *Result
@@ -68,7 +70,7 @@ func New(s Setup, observe func(*runtime.Record)) (*Run, error) {
 	}
 	sv := newService(s)
 	r := &Run{setup: s, watch: observe, load: newWorkload(s, sv), until: runtime.Never,
-		declares: s.Faults.Damages()}
+		declares: s.Faults.Damages(), up: map[runtime.NodeID]bool{}}
 	r.w = sim.New(sim.Config{
 		Seed: s.Seed, Overrides: s.Overrides, Nodes: s.Nodes, Spec: s.Faults,
 		NewNode: sv.node,
@@ -82,15 +84,31 @@ func New(s Setup, observe func(*runtime.Record)) (*Run, error) {
 }
 
 func (r *Run) observe(rec *runtime.Record) {
-	if rec.Kind == raft.RoleChanged && rec.A == uint64(raft.Leader) {
-		r.leaders++
-	}
+	r.count(rec)
 	if r.declares {
 		declare(r.w.Ledger(), rec)
 	}
 	r.judge.Observe(rec)
 	if r.watch != nil {
 		r.watch(rec)
+	}
+}
+
+// count notes what the result tells.
+func (r *Run) count(rec *runtime.Record) {
+	switch rec.Kind {
+	case raft.RoleChanged:
+		if rec.A == uint64(raft.Leader) {
+			r.leaders++
+		}
+	case runtime.WorldBoot:
+		r.up[rec.Node] = false // a snapshot restored from here on is its own
+	case raft.Started:
+		r.up[rec.Node] = true
+	case raft.SnapshotInstalled:
+		if r.up[rec.Node] {
+			r.shipped++
+		}
 	}
 }
 
@@ -208,7 +226,7 @@ func (r *Run) Finish() Result {
 	res := Result{
 		Setup: r.setup, Violation: r.judge.Violation(), Digest: r.w.Digest(), Ops: r.ops,
 		Steps: r.w.Steps(), Virtual: time.Duration(r.w.Now()), Fired: r.w.Fired(), Missing: r.missing,
-		LeaderChanges: r.leaders, Findings: r.w.Findings(),
+		LeaderChanges: r.leaders, SnapshotsShipped: r.shipped, Findings: r.w.Findings(),
 	}
 	res.Verdict = verdict(&res, res.Violation)
 	r.w.Close()

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -15,6 +16,12 @@ const (
 
 // shipOps is how many fetches a run has, each of many chunks.
 const shipOps = 200
+
+// Runs in which snapshots travel have a state of many chunks, and nodes that miss more than the log keeps.
+const (
+	snapKeys = 1000
+	snapOps  = 3000
+)
 
 // Scenario is a row of the suite: a setup to be run with many seeds.
 type Scenario struct {
@@ -32,6 +39,8 @@ type row struct {
 	nodes     int
 	ops       int
 	pace      time.Duration
+	keys      int
+	snapshots uint64 // SnapshotEvery
 }
 
 // rows is the suite. A crash of the power kind comes with torn sectors, since
@@ -101,6 +110,19 @@ var rows = []row{
 	{name: "pause", doc: "processes stand still for up to 3 s", faults: "pause=3s/3s,drop=0.02"},
 	{name: "pause-long", doc: "processes stand still for up to a minute, and lose power", faults: "pause=1m/15s,torn=0.5,crash=any/6s", nodes: 5},
 	{name: "lag", doc: "jobs wait for a processor, and processes die", faults: "lag=50ms,crash=any:kill/4s"},
+
+	{name: "snap-cut", doc: "snapshots for nodes that are cut off", snapshots: 20, keys: snapKeys, ops: snapOps,
+		faults: "partition=single/1500ms,drop=0.05,dup=0.10,delay=20ms"},
+	{name: "snap-leader", doc: "the leader goes while it sends one", snapshots: 20, keys: snapKeys, ops: snapOps, nodes: 5,
+		faults: "partition=leader/2s,crash=leader:kill/3s,delay=20ms"},
+	{name: "snap-io", doc: "snapshots from bad disks, to bad disks", snapshots: 20, keys: snapKeys, ops: snapOps,
+		faults: "io=0.10,sync=0.01,partition=single/2s"},
+	{name: "snap-kill", doc: "processes die in the midst of snapshots", snapshots: 20, keys: snapKeys, ops: snapOps,
+		faults: "crash=any:kill/1s,delay=20ms"},
+	{name: "snap-crash", doc: "machines lose power in the midst of them", snapshots: 20, keys: snapKeys, ops: snapOps,
+		faults: "sync=0.005,torn=0.5,crash=any/1500ms,partition=single/4s"},
+	{name: "snap-chaos", doc: "all of that on five nodes", snapshots: 20, keys: snapKeys, ops: snapOps, nodes: 5,
+		faults: "io=0.05,sync=0.01,torn=0.5,crash=any/2s,partition=flap/3s,drop=0.05,dup=0.02,corrupt=0.005,delay=2ms"},
 
 	{name: "chaos", doc: "everything at once", faults: "io=0.10,torn=0.5,sync=0.01,crash=any,partition=flap,drop=0.05,dup=0.02,corrupt=0.005,delay=2ms"},
 	{name: "chaos-majority", doc: "everything, and majorities lose power", faults: "io=0.05,torn=0.5,sync=0.005,crash=majority/6s,partition=flap,drop=0.05,dup=0.02"},
@@ -174,6 +196,8 @@ func List() []Scenario {
 		if r.pace > 0 {
 			s.Pace = r.pace
 		}
+		s.Keys = cmp.Or(r.keys, s.Keys)
+		s.SnapshotEvery = cmp.Or(r.snapshots, s.SnapshotEvery)
 		list = append(list, Scenario{Name: r.name, Doc: r.doc, Setup: s, Seeds: seedsDefault})
 	}
 	return list
