@@ -14,6 +14,8 @@ type WalConfig struct {
 	Image Image
 	// GroupBytes is what the logs were told to take in a group.
 	GroupBytes int
+	// MayFill: there are disks that can get full, and a log may refuse what it has no room for.
+	MayFill bool
 }
 
 // WalSuite judges a run of nodes of which each serves a log of its own, by the records of

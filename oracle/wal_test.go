@@ -251,6 +251,17 @@ var walCases = []struct {
 		t.ask(1, WalRequest{Ask: WalWrite, Batches: [][]WalChange{{walA}}})
 		t.emit(WalRefused, 1, 0, 0, 0, "no")
 	}},
+	{"refused for want of room where there is room", "wal/refusal", func(t *walTrace) {
+		t.ask(1, WalRequest{Ask: WalWrite, Batches: [][]WalChange{{walA}}})
+		t.emit(WalRefused, 1, 0, 1, 0, "no")
+	}},
+	{"refused for want of room", "", func(t *walTrace) {
+		t.cfg.MayFill = true
+		t.write(7, walA)
+		t.read(8, 1, walContent(walA))
+		t.ask(1, WalRequest{Ask: WalWrite, Batches: [][]WalChange{{walA}}})
+		t.emit(WalRefused, 1, 0, 1, 0, "no")
+	}},
 	{"refused and staged", "wal/refused-staged", func(t *walTrace) { t.stage(1, walA); t.reply(1, runtime.Refused) }},
 	{"done too early", "wal/acked-early", func(t *walTrace) { t.stage(1, walA); t.cut(); t.reply(1, runtime.Done, 1) }},
 	{"another index", "wal/wrong-answer", func(t *walTrace) { t.write(1, walA); t.reply(1, runtime.Done, 2) }},

@@ -6,7 +6,7 @@ import "github.com/octopii-go/octopii/runtime"
 const (
 	// WalStaged: batch B of call A is in the open group.
 	WalStaged runtime.EventKind = 0x434d13cd
-	// WalRefused: batch B of call A was refused, with the error of the note.
+	// WalRefused: batch B of call A was refused, with the error of the note; C is 1 if the disk is full.
 	WalRefused runtime.EventKind = 0x16cc0385
 	// WalCut: the open group is on its way to the disk; another one is open.
 	WalCut runtime.EventKind = 0xeddcb4d5

@@ -22,7 +22,8 @@ type walService struct{ setup Setup }
 func (s *walService) node(runtime.NodeID) runtime.Node { return newWalNode(walOptions) }
 
 func (s *walService) judge(image oracle.Image) judge {
-	return oracle.NewWal(oracle.WalConfig{Image: image, GroupBytes: walOptions.GroupBytes})
+	return oracle.NewWal(oracle.WalConfig{Image: image, GroupBytes: walOptions.GroupBytes,
+		MayFill: s.setup.Faults.Space.Bytes > 0})
 }
 
 func (s *walService) command(c *client, _ []runtime.NodeID) []byte {

@@ -59,6 +59,7 @@ type walNode struct {
 	reads   int // under way
 	choring bool
 	choreAt runtime.Instant
+	flushAt runtime.Instant // when to write the group in flight again
 	reopen  []runtime.CallID
 	endAt   runtime.Instant // when the node ends while it boots
 	retryAt runtime.Instant // when it tries again to open the log
@@ -81,7 +82,7 @@ type walPart struct {
 }
 
 func newWalNode(options walrus.Options) *walNode {
-	return &walNode{options: options, endAt: runtime.Never, retryAt: runtime.Never, choreAt: runtime.Never}
+	return &walNode{options: options, endAt: runtime.Never, retryAt: runtime.Never, choreAt: runtime.Never, flushAt: runtime.Never}
 }
 
 // Boot implements runtime.Node. Some boots end in the midst of the recovery, or right after
@@ -212,6 +213,9 @@ func (n *walNode) settle() {
 	if n.phase == walBooting {
 		return
 	}
+	if n.env.Now() >= n.flushAt {
+		n.flush()
+	}
 	n.stage()
 	n.chore()
 	n.cut()
@@ -231,7 +235,7 @@ func (n *walNode) settle() {
 // arm sets the alarm. A chore waits for the one under way, and is nothing for a log about
 // to be closed.
 func (n *walNode) arm() {
-	at := min(n.endAt, n.retryAt)
+	at := min(n.endAt, n.retryAt, n.flushAt)
 	if !n.choring && n.phase == walServing {
 		at = min(at, n.choreAt)
 	}

@@ -40,6 +40,9 @@ func (n *walNode) stagePart(p walPart) error {
 		return nil
 	case !errors.Is(err, walrus.ErrFull):
 		ev.Kind, ev.Note = oracle.WalRefused, []byte(err.Error())
+		if errors.Is(err, walrus.ErrNoSpace) {
+			ev.C = 1
+		}
 		n.env.Trace(ev)
 		e.refused = true
 		outcome := runtime.Unknown
@@ -85,12 +88,25 @@ func (n *walNode) cut() {
 	}
 	n.env.Trace(runtime.Event{Kind: oracle.WalCut})
 	n.group, n.flight, n.staged = group, n.staged, nil
-	n.env.Submit(walLogLane, func(files runtime.FS) error { return walrus.Flush(files, group) }, n.flushed)
+	n.flush()
 	n.stage() // there is room again
 }
 
-// flushed learns that the group is durable, or that nobody can say.
+// flush writes the group in flight.
+func (n *walNode) flush() {
+	n.flushAt = runtime.Never
+	group := n.group
+	n.env.Submit(walLogLane, func(files runtime.FS) error { return walrus.Flush(files, group) }, n.flushed)
+}
+
+// flushed learns that the group is durable, or that nobody can say. One for which there
+// was no room is written again later.
 func (n *walNode) flushed(err error) {
+	if errors.Is(err, walrus.ErrNoSpace) {
+		n.flushAt = n.env.Now().Add(walChorePause)
+		n.settle()
+		return
+	}
 	if err != nil {
 		n.log.Fail(err)
 		n.env.Halt(err)
