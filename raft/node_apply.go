@@ -179,6 +179,9 @@ func (a *applier) load(meta SnapshotMeta, done func()) {
 		n.env.Trace(event(SnapshotInstalled, uint64(meta.Index), uint64(meta.Term), meta.Chain, meta.Hash))
 		n.calls.installed(meta)
 		done()
+		if n.keeper.demanded() && n.core != nil {
+			n.keeper.consider()
+		}
 		n.settle()
 	})
 }

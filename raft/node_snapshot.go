@@ -45,7 +45,8 @@ type keeper struct {
 	locked   bool           // a file is on its way to its final name
 	removing bool
 	attempts uint64          // numbers temporary files of this boot
-	after    runtime.Instant // no new attempt before
+	after    runtime.Instant // no new attempt before, unless one is demanded
+	demands  []demand        // those who wait for a snapshot, in no order
 }
 
 func (k *keeper) init(n *Node) {
@@ -79,7 +80,8 @@ func (k *keeper) next(after Index) Index {
 func (k *keeper) consider() {
 	n := k.node
 	due := n.applier.applied >= k.next(k.newest.Index) || k.damaged && n.applier.applied > k.newest.Index
-	if !due || k.locked || n.phase != running || n.applier.restore.under || n.env.Now() < k.after {
+	due = due && n.env.Now() >= k.after
+	if !due && !k.demanded() || k.locked || n.phase != running || n.applier.restore.under {
 		return
 	}
 	k.locked = true
@@ -137,6 +139,7 @@ func (k *keeper) failed(lane runtime.Lane, err error) {
 	k.after = n.env.Now().Add(snapshotPause)
 	n.refuse(lane, err)
 	n.fetcher.resume()
+	k.disappoint(err)
 	n.settle()
 }
 
@@ -149,6 +152,7 @@ func (k *keeper) keep(meta SnapshotMeta) {
 	ev := event(SnapshotPlaced, uint64(meta.Index), uint64(meta.Term), meta.Hash, meta.Size)
 	ev.Note = []byte(k.path(snapshotName(meta)))
 	k.node.env.Trace(ev)
+	k.satisfy()
 }
 
 // named says that the log durably names this snapshot.
