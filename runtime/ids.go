@@ -12,8 +12,13 @@ type NodeID uint64
 func (id NodeID) String() string { return "n" + strconv.FormatUint(uint64(id), 10) }
 
 // CallID names one call of a client to one node. A world never uses an id
-// twice, not even for the same request tried again. Zero is no call.
+// twice, not even for the same request tried again. Zero is no call. A world uses ids below
+// OwnCalls only.
 type CallID uint64
+
+// OwnCalls is the first of the ids that are free for a node's own use: for calls from
+// one part of it to another, which no world knows.
+const OwnCalls CallID = 1 << 63
 
 // Channel separates kinds of traffic between two nodes, so that a large
 // transfer never stands in front of a heartbeat.
@@ -22,8 +27,9 @@ type Channel uint8
 // The channels in use. A world may map each to a stream of its own.
 const (
 	ChannelControl Channel = iota // votes, heartbeats, appends: small and urgent
-	ChannelBulk                   // snapshots and files
+	ChannelBulk                   // snapshots
 	ChannelRPC                    // the service's own requests
+	ChannelFiles                  // the service's own files
 	ChannelCount                  // how many there are
 )
 

@@ -259,7 +259,7 @@ func (n *shipNode) settle() {
 		n.env.Trace(ev)
 	}
 	for _, f := range out.Send {
-		n.env.Send(f.To, runtime.ChannelBulk, f.Frame)
+		n.env.Send(f.To, runtime.ChannelFiles, f.Frame)
 	}
 	for _, j := range out.Jobs {
 		n.env.Submit(j.Lane, j.Run, func(err error) {

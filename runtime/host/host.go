@@ -134,7 +134,7 @@ func Start(cfg Config, node runtime.Node) (*Host, error) {
 		link:    nowhere{},
 	}
 	// A new boot must not use call ids of an old one again.
-	h.lastCall.Store(rand.Uint64() << 32)
+	h.lastCall.Store(rand.Uint64() << 32 % uint64(runtime.OwnCalls))
 	h.files = newMortalFS(folder, &h.dead)
 	if cfg.Join != nil {
 		if h.link, err = cfg.Join(h.receive); err != nil {

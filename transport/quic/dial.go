@@ -256,6 +256,8 @@ func urgency(ch runtime.Channel) int8 {
 		return 0
 	case runtime.ChannelRPC:
 		return 1
+	case runtime.ChannelFiles:
+		return 3
 	}
 	return 2
 }

@@ -47,7 +47,8 @@
 // channel, and are dropped when it is full, when an attempt to connect fails, and when a
 // connection breaks. On one channel of one connection they arrive in order. Channels do not wait for each
 // other: each has a stream and a window of its own, a lost packet stops only the streams whose bytes
-// it had, and where they compete for the line, control goes before requests, and both before bulk.
+// it had, and where they compete for the line, control goes before requests, those before
+// snapshots, and those before the service's files.
 // Frames are not looked into: their checksum is the receiving node's to verify.
 //
 // This package is the only one that knows quic-go. It knows threads, sockets and clocks; no pure
