@@ -98,6 +98,17 @@ func (r *RPC) Cancel(id RequestID) (runtime.Outcome, bool) {
 	return 0, false
 }
 
+// Sent reports whether a call is under way and has been sent: whether Cancel would return Unknown.
+func (r *RPC) Sent(id RequestID) bool {
+	for _, p := range r.peers {
+		i, found := slices.BinarySearchFunc(p.calls, id, func(c *call, id RequestID) int { return cmp.Compare(c.id, id) })
+		if found {
+			return p.calls[i].seq != 0
+		}
+	}
+	return false
+}
+
 // drop forgets the i-th call.
 func (p *caller) drop(i int) {
 	p.bytes -= len(p.calls[i].body)

@@ -331,11 +331,17 @@ func TestLateHelloDisturbsNobody(t *testing.T) {
 func TestCancelledCallHasNoResult(t *testing.T) {
 	r := newRPCRig(t, transport.RPCConfig{})
 	id := r.call("unsent", time.Minute)
+	if r.a.Sent(id) || r.a.Sent(id+1) {
+		t.Error("sent before there is a session")
+	}
 	if o, found := r.a.Cancel(id); !found || o != runtime.Refused {
 		t.Errorf("unsent: %v %v", o, found)
 	}
 	id = r.call("x", time.Minute)
 	r.flow()
+	if !r.a.Sent(id) {
+		t.Error("not sent")
+	}
 	if o, found := r.a.Cancel(id); !found || o != runtime.Unknown {
 		t.Errorf("sent: %v %v", o, found)
 	}
