@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -60,8 +61,14 @@ func (e *PanicError) Error() string { return fmt.Sprintf("host: panic on %s: %v"
 type Config struct {
 	// ID is the node's own name. It must not be zero.
 	ID runtime.NodeID
-	// Dir is the node's folder, made if it is missing. Two nodes must not share one.
+	// Dir is the node's folder, made if it is missing. It is locked for as long as anything of the node
+	// is left: two nodes cannot share one.
 	Dir string
+	// Prepare, if not nil, gets the folder when it is locked, and before anything of the node runs. Its error is that
+	// of Start.
+	Prepare func(runtime.FS) error
+	// Wrap, if not nil, puts something between the folder and those who use it: limits, encryption, counters.
+	Wrap func(runtime.FS) runtime.FS
 	// Join connects the node with its peers. Nil: it has none, and sends go nowhere.
 	Join Joiner
 	// Trace, if not nil, gets each event, on the loop. The record is valid
@@ -86,6 +93,7 @@ type Host struct {
 	node    runtime.Node
 	started time.Time
 	folder  *Folder
+	lock    io.Closer // of the folder
 	files   *mortalFS
 	link    Link
 	inbox   *mailbox
@@ -109,9 +117,13 @@ type Host struct {
 	calls map[runtime.CallID]*call
 }
 
+// lockName is the file in a node's folder that is locked while the node runs.
+const lockName = "host.lock"
+
 // Start runs the node. It returns when the folder is open and the peers are
 // joined; Boot, and all that may fail in it, comes after. The node must be
-// new: it belongs to the host from here on.
+// new: it belongs to the host from here on. The error matches runtime.ErrLocked if another process, or another
+// host of this one, has the folder.
 func Start(cfg Config, node runtime.Node) (*Host, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -120,11 +132,37 @@ func Start(cfg Config, node runtime.Node) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{
+	lock, err := folder.Lock(lockName)
+	if err != nil {
+		if errors.Is(err, runtime.ErrLocked) {
+			err = runtime.ErrLocked // the rest of the text says no more
+		}
+		return nil, errors.Join(fmt.Errorf("host: folder %s: %w", cfg.Dir, err), folder.Close())
+	}
+	h, err := start(cfg, node, folder, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close(), folder.Close())
+	}
+	return h, nil
+}
+
+// start is Start with the folder locked.
+func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Host, err error) {
+	var files runtime.FS = folder
+	if cfg.Wrap != nil {
+		files = cfg.Wrap(files)
+	}
+	if cfg.Prepare != nil {
+		if err := cfg.Prepare(files); err != nil {
+			return nil, err
+		}
+	}
+	h = &Host{
 		cfg:     cfg,
 		node:    node,
 		started: time.Now(),
 		folder:  folder,
+		lock:    lock,
 		inbox:   newMailbox(),
 		dying:   make(chan struct{}),
 		ended:   make(chan struct{}),
@@ -135,10 +173,10 @@ func Start(cfg Config, node runtime.Node) (*Host, error) {
 	}
 	// A new boot must not use call ids of an old one again.
 	h.lastCall.Store(rand.Uint64() << 32 % uint64(runtime.OwnCalls))
-	h.files = newMortalFS(folder, &h.dead)
+	h.files = newMortalFS(files, &h.dead)
 	if cfg.Join != nil {
 		if h.link, err = cfg.Join(h.receive); err != nil {
-			return nil, errors.Join(fmt.Errorf("host: join: %w", err), folder.Close())
+			return nil, fmt.Errorf("host: join: %w", err)
 		}
 	}
 	for i := range h.lanes {
@@ -154,6 +192,13 @@ func (h *Host) Stop() { h.inbox.post(h.node.Stop, math.MaxInt) }
 
 // Kill ends the node at once, in the middle of whatever it does.
 func (h *Host) Kill(reason error) { h.end(reason) }
+
+// Post runs f on the node's loop, after what waits there already. It does not block, and returns false if f will not
+// run, because the host has ended or too much waits; true does not say that the host lives long enough.
+func (h *Host) Post(f func()) bool { return h.inbox.post(f, callsMax) }
+
+// Now reads the node's clock, as Env.Now does.
+func (h *Host) Now() runtime.Instant { return h.now() }
 
 // Done is closed when nothing of the node is left: see Wait.
 func (h *Host) Done() <-chan struct{} { return h.done }

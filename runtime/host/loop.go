@@ -90,7 +90,7 @@ func (h *Host) finish() {
 	linkErr := h.link.Close()
 	h.running.Wait()
 	// Only now can no write of the old life strike files of the next one.
-	if err := errors.Join(linkErr, h.files.closeAll(), h.folder.Close()); err != nil {
+	if err := errors.Join(linkErr, h.files.closeAll(), h.lock.Close(), h.folder.Close()); err != nil {
 		h.leftover = fmt.Errorf("host: clear up: %w", err)
 	}
 	close(h.done)
