@@ -98,6 +98,9 @@ func (in *inbound) shake(ctx context.Context) error {
 	if err := checkCertified(in.certified, own, 0); err != nil {
 		return err
 	}
+	if !in.e.cfg.Allow(in.certified.ID) {
+		return fmt.Errorf("%w: %v is not expected here", ErrNode, in.certified.ID)
+	}
 	stream, err := conn.AcceptStream(ctx)
 	if err != nil {
 		return err

@@ -43,6 +43,10 @@ type Config struct {
 	// what it returns is not for us, the credentials of before stay in use, and Notify is told.
 	Credentials func() (*Credentials, error)
 
+	// Allow, if not nil, says whether a node of the cluster may connect to us. Others are refused with ErrNode. It
+	// is called from any goroutine and must not block.
+	Allow func(runtime.NodeID) bool
+
 	// Incarnation must be greater than in all earlier boots of the node: peers refuse a smaller
 	// one while they have a connection of a greater, and for a few seconds after. Zero: the wall clock.
 	Incarnation uint64
@@ -96,6 +100,9 @@ func (c Config) withDefaults() Config {
 	or(&c.BackoffMin, min(defaultBackoffMin, c.BackoffMax))
 	if c.Incarnation == 0 {
 		c.Incarnation = uint64(time.Now().UnixNano())
+	}
+	if c.Allow == nil {
+		c.Allow = func(runtime.NodeID) bool { return true }
 	}
 	if c.Notify == nil {
 		c.Notify = func(Notice) {}

@@ -155,6 +155,18 @@ func TestBothSidesSayWhy(t *testing.T) {
 		checkRefusal(t, a.notice(t, quic.Failed, false), 3, quic.ErrNode, false, "n3", "refused", "certificate is for n2, wanted is n3")
 		checkRefusal(t, b.notice(t, quic.Failed, true), 1, quic.ErrNode, false, "n1", "refused", "it looks for n3, here is n2")
 	})
+	t.Run("the dialed does not expect the other", func(t *testing.T) {
+		cfg := configFor(t, authority, 2)
+		cfg.Allow = func(id runtime.NodeID) bool { return id == 3 }
+		a, b := join(t, configFor(t, authority, 1)), join(t, cfg)
+		a.Route(2, b.Addr())
+		a.Send(2, 0, seal(t, 1, nil))
+		checkRefusal(t, b.notice(t, quic.Failed, true), 1, quic.ErrNode, false, "n1", "refused", "n1 is not expected here")
+		checkRefusal(t, a.notice(t, quic.Failed, false), 2, quic.ErrNode, true, "n2", "refuses us", "n1 is not expected here")
+		c := join(t, configFor(t, authority, 3))
+		c.Route(2, b.Addr())
+		reaches(t, c, b, 3, 2, "expected")
+	})
 	t.Run("the dialed refuses", func(t *testing.T) {
 		cfg := configFor(t, authority, 1)
 		a, b := join(t, cfg), join(t, configFor(t, authority, 2))
