@@ -31,6 +31,7 @@ var table = []row{
 
 	// 3: state machines and judges.
 	{path: "raft/kv", pure: true, imports: []string{"runtime", "raft"}},
+	{path: "raft/member", pure: true, imports: []string{"runtime", "transport", "raft"}},
 	{path: "raft/fsmtest", pure: true, imports: []string{"runtime", "raft"}, std: []string{"testing"}},
 	{
 		path: "oracle", pure: true,
@@ -57,7 +58,7 @@ var table = []row{
 		path: "runtime/cluster",
 		imports: []string{
 			"runtime", "runtime/coro", "runtime/task", "runtime/host", "transport", "transport/quic",
-			"walrus", "walrus/group", "raft", "raft/kv", "raft/hashi",
+			"walrus", "walrus/group", "raft", "raft/kv", "raft/member", "raft/hashi",
 		},
 	},
 
@@ -71,7 +72,7 @@ var layer0 = []string{"runtime", "runtime/coro"}
 
 var layers0to3 = []string{
 	"runtime", "runtime/coro", "runtime/task", "runtime/fstest", "transport", "walrus", "faults",
-	"raft", "sim", "raft/kv", "raft/fsmtest", "oracle",
+	"raft", "sim", "raft/kv", "raft/member", "raft/fsmtest", "oracle",
 }
 
 // stdAllowed are the packages of the standard library that any pure package may

@@ -1,0 +1,193 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/raft/kv"
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/runtime/cluster"
+	"github.com/octopii-go/octopii/transport/quic"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+var errKilled = errors.New("killed by the test")
+
+// nowhere is an address where nobody is.
+const nowhere = "127.0.0.1:9"
+
+// rig is a cluster of members in this process, each with its folder and its certificate.
+type rig struct {
+	*testing.T
+	dir       string
+	authority *quic.Authority
+	peers     []cluster.Peer
+	members   map[runtime.NodeID]*cluster.Member
+}
+
+func newRig(t *testing.T, members int) *rig {
+	t.Helper()
+	r := &rig{T: t, dir: t.TempDir(), members: map[runtime.NodeID]*cluster.Member{}}
+	var err error
+	if r.authority, err = quic.CreateAuthority(filepath.Join(r.dir, "authority"), "orders"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range members {
+		id := runtime.NodeID(i + 1)
+		r.peers = append(r.peers, cluster.Peer{ID: id, Addr: nowhere, Service: fmt.Sprintf("service-%d", id)})
+		if err := r.authority.Issue(r.tls(id), id, quic.Validity{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+func (r *rig) tls(id runtime.NodeID) string { return filepath.Join(r.dir, "tls", id.String()) }
+
+// config returns the config of a member.
+func (r *rig) config(id runtime.NodeID) cluster.Config {
+	return cluster.Config{
+		Cluster: "orders", ID: id, Dir: filepath.Join(r.dir, id.String()), Peers: r.peers, TLSDir: r.tls(id),
+		Listen: "127.0.0.1:0", ElectionTimeout: 200 * time.Millisecond, HeartbeatInterval: 40 * time.Millisecond,
+		SegmentBytes: 256 << 10,
+	}
+}
+
+func newMachine() raft.StateMachine { return kv.NewMachine() }
+
+// start runs a member and tells the others where it is.
+func (r *rig) start(cfg cluster.Config) *cluster.Member {
+	r.Helper()
+	m, err := cluster.Start(r.Context(), cfg, newMachine)
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { m.Kill(errKilled); r.await(m.Done(), "the end of the member") })
+	for id, other := range r.members {
+		other.Route(m.ID(), m.Addr())
+		m.Route(id, other.Addr())
+	}
+	r.members[m.ID()] = m
+	return m
+}
+
+// startAll runs all members, until each knows who leads.
+func (r *rig) startAll(change func(*cluster.Config)) {
+	r.Helper()
+	for _, p := range r.peers {
+		cfg := r.config(p.ID)
+		if change != nil {
+			change(&cfg)
+		}
+		r.start(cfg)
+	}
+	for _, m := range r.members {
+		r.leader(m)
+	}
+}
+
+func (r *rig) await(ch <-chan struct{}, what string) {
+	r.Helper()
+	select {
+	case <-ch:
+	case <-time.After(patience):
+		r.Fatalf("waited in vain for %s", what)
+	}
+}
+
+func (r *rig) kill(id runtime.NodeID) {
+	r.Helper()
+	m := r.members[id]
+	m.Kill(errKilled)
+	r.await(m.Done(), "the end of the member")
+	delete(r.members, id)
+}
+
+// within returns a context for what must happen.
+func (r *rig) within() context.Context {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	r.Cleanup(cancel)
+	return ctx
+}
+
+// leader waits until a member knows who leads, and returns who.
+func (r *rig) leader(m *cluster.Member) runtime.NodeID {
+	r.Helper()
+	events := m.Events(1 << 10)
+	defer events.Close()
+	for {
+		ev, err := events.Next(r.within())
+		if err != nil {
+			r.Fatalf("nobody leads: %v", err)
+		}
+		if ev.Kind == cluster.LeaderChanged && ev.Leader.ID != 0 && r.members[ev.Leader.ID] != nil {
+			return ev.Leader.ID
+		}
+	}
+}
+
+// put and get are done by a member, whoever leads.
+func (r *rig) put(m *cluster.Member, key, value string) {
+	r.Helper()
+	cmd := kv.Command{Op: kv.Put, Client: 1, Seq: 1, Key: []byte(key), Value: []byte(value)}
+	resp, err := m.Propose(r.within(), cmd.Append(nil))
+	if err != nil {
+		r.Fatalf("put %s at %v: %v", key, m.ID(), err)
+	}
+	if got, err := kv.DecodeResponse(resp); err != nil || got.Status != kv.OK {
+		r.Fatalf("put %s at %v: %v, %v", key, m.ID(), got, err)
+	}
+}
+
+func (r *rig) get(m *cluster.Member, key, want string) {
+	r.Helper()
+	cmd := kv.Command{Op: kv.Get, Client: 1, Seq: 1, Key: []byte(key)}
+	resp, err := m.Read(r.within(), cmd.Append(nil), cluster.ReadOptions{})
+	if err != nil {
+		r.Fatalf("get %s at %v: %v", key, m.ID(), err)
+	}
+	if got, err := kv.DecodeResponse(resp); err != nil || string(got.Value) != want {
+		r.Fatalf("get %s at %v: %v, %v, want %q", key, m.ID(), got, err, want)
+	}
+}
+
+// TestEveryMemberServes writes and reads by every member, loses its leader, and takes it back.
+func TestEveryMemberServes(t *testing.T) {
+	r := newRig(t, 3)
+	r.startAll(func(c *cluster.Config) { c.SnapshotEvery, c.SnapshotKeep = 10, 2 })
+	for i, p := range r.peers {
+		r.put(r.members[p.ID], fmt.Sprintf("key-%d", i), "before")
+		for _, q := range r.peers {
+			r.get(r.members[q.ID], fmt.Sprintf("key-%d", i), "before")
+		}
+	}
+	lost := r.leader(r.members[1])
+	r.kill(lost)
+	for id := range r.members {
+		if outcome := r.tryPut(r.members[id]); outcome == runtime.Refused {
+			t.Errorf("%v refuses although there is a majority", id)
+		}
+		r.leader(r.members[id])
+		r.put(r.members[id], "without", id.String())
+		r.get(r.members[id], "without", id.String())
+	}
+	back := r.start(r.config(lost))
+	for i := range 30 {
+		r.put(back, "again", fmt.Sprint(i))
+	}
+	r.get(back, "key-2", "before")
+}
+
+// tryPut is put that may fail.
+func (r *rig) tryPut(m *cluster.Member) runtime.Outcome {
+	cmd := kv.Command{Op: kv.Put, Client: 1, Seq: 1, Key: []byte("try")}
+	_, err := m.Propose(r.within(), cmd.Append(nil))
+	return cluster.OutcomeOf(err)
+}

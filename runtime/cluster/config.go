@@ -1,0 +1,200 @@
+package cluster
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/raft/member"
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/runtime/host"
+	"github.com/octopii-go/octopii/transport"
+	"github.com/octopii-go/octopii/transport/quic"
+)
+
+// Engine is what decides the order of commands. All members of a cluster have the same.
+type Engine string
+
+// The engines.
+const (
+	Octopii   Engine = "octopii"   // package raft; the default
+	Hashicorp Engine = "hashicorp" // hashicorp/raft, by package raft/hashi
+)
+
+// defaultElection is the time that a zero Config.ElectionTimeout stands for, as in package raft.
+const defaultElection = time.Second
+
+// Peer is a member as its peers know it.
+type Peer struct {
+	// ID is the member's own, for ever. It is not zero.
+	ID runtime.NodeID
+	// Addr is where members reach it: a host and a UDP port.
+	Addr string
+	// Service is where clients reach it. Nothing here looks into it: it is handed to those who should ask another member.
+	Service string
+}
+
+// String returns the peer's id and address.
+func (p Peer) String() string { return fmt.Sprintf("%v at %s", p.ID, p.Addr) }
+
+// Config says who a member is. The fields up to Peers must be given, and either TLSDir or Credentials; a zero field among
+// the others stands for its default.
+type Config struct {
+	// Cluster is the cluster's name: 1 to 63 of a-z 0-9 - . _
+	Cluster string
+	// ID is the member itself. It is among Peers.
+	ID runtime.NodeID
+	// Dir is the member's folder, made if it is missing.
+	Dir string
+	// Peers are all members, this one included, in any order. Every member is given the same, but for addresses,
+	// which may change while it is down.
+	Peers []Peer
+
+	// TLSDir is the folder that quic.Authority.Issue has made for this member.
+	TLSDir string
+	// Credentials, if not nil, is asked in place of TLSDir: see quic.Config.
+	Credentials func() (*quic.Credentials, error)
+
+	// Listen is the UDP address that the member binds. Default: its own of Peers.
+	Listen string
+	// Engine is what decides the order of commands. Default Octopii.
+	Engine Engine
+	// NoForward says that what only the leader can do is refused by other members, with a *NotLeaderError.
+	// Otherwise they hand it to the leader.
+	NoForward bool
+	// Patience is how long a call waits while nobody is known to lead, before it is refused. Default: five times
+	// ElectionTimeout; negative: it does not wait.
+	Patience time.Duration
+
+	// ElectionTimeout and HeartbeatInterval are those of raft.CoreConfig. Defaults 1 s and 100 ms.
+	ElectionTimeout, HeartbeatInterval time.Duration
+	// MaxEntryBytes is the largest command, in bytes. Default 256 KiB.
+	MaxEntryBytes int
+	// SnapshotEvery and SnapshotKeep are those of raft.NodeConfig. Defaults 10,000 and 1,000 entries.
+	SnapshotEvery, SnapshotKeep uint64
+	// SegmentBytes is the size of the log's files; zero leaves it to the log.
+	SegmentBytes int64
+	// RPC and Shipper limit the calls among members and the shipping lane. What belongs to a boot, such as lanes and
+	// incarnation, is filled in.
+	RPC     transport.RPCConfig
+	Shipper transport.ShipperConfig
+
+	// Logger is told what people who run the member may want to know. Default: nobody is.
+	Logger *slog.Logger
+	// Trace, if not nil, gets each event of the node, as in host.Config.
+	Trace func(*runtime.Record)
+	// Wrap, if not nil, puts something between the member and its folder, as in host.Config.
+	Wrap func(runtime.FS) runtime.FS
+}
+
+// withDefaults returns the config with nothing zero that has a default, and Peers as a sorted copy.
+func (c Config) withDefaults() Config {
+	c.Peers = slices.SortedFunc(slices.Values(c.Peers), func(a, b Peer) int { return cmp.Compare(a.ID, b.ID) })
+	if own, found := c.peer(c.ID); found {
+		c.Listen = cmp.Or(c.Listen, own.Addr)
+	}
+	if c.Credentials == nil && c.TLSDir != "" {
+		c.Credentials = quic.Folder(c.TLSDir).Load
+	}
+	c.Engine = cmp.Or(c.Engine, Octopii)
+	c.ElectionTimeout = cmp.Or(c.ElectionTimeout, defaultElection)
+	c.Patience = max(0, cmp.Or(c.Patience, 5*c.ElectionTimeout))
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate reports the first thing wrong with the config, in one line. It looks at nothing outside of it.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	switch {
+	case c.ID == 0:
+		return errors.New("cluster: config without ID")
+	case c.Dir == "":
+		return errors.New("cluster: config without Dir")
+	case len(c.Peers) == 0:
+		return errors.New("cluster: config without Peers")
+	case c.Credentials == nil:
+		return errors.New("cluster: config without TLSDir or Credentials")
+	case engines[c.Engine] == nil:
+		return fmt.Errorf("cluster: engine %q is not known", c.Engine)
+	}
+	if _, found := c.peer(c.ID); !found {
+		return fmt.Errorf("cluster: %v is not among the peers %v", c.ID, c.Peers)
+	}
+	for _, p := range c.Peers {
+		if p.Addr == "" && p.ID != c.ID {
+			return fmt.Errorf("cluster: peer %v has no address", p.ID)
+		}
+	}
+	checks := []func() error{
+		c.endpoint(nil).Validate,
+		c.raft(func() raft.StateMachine { return nil }).Validate,
+		c.node(noEngine{}).Validate,
+		host.Config{ID: c.ID, Dir: c.Dir}.Validate,
+	}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return fmt.Errorf("cluster: config: %w", err)
+		}
+	}
+	return nil
+}
+
+// noEngine stands for an engine that is not there yet.
+type noEngine struct{ member.Engine }
+
+// peer returns the member with that id.
+func (c *Config) peer(id runtime.NodeID) (Peer, bool) {
+	i := slices.IndexFunc(c.Peers, func(p Peer) bool { return p.ID == id })
+	if i < 0 {
+		return Peer{}, false
+	}
+	return c.Peers[i], true
+}
+
+// ids returns the ids of all members, ascending.
+func (c *Config) ids() []runtime.NodeID {
+	ids := make([]runtime.NodeID, len(c.Peers))
+	for i, p := range c.Peers {
+		ids[i] = p.ID
+	}
+	return ids
+}
+
+// raft returns how package raft is to work.
+func (c *Config) raft(machine func() raft.StateMachine) raft.NodeConfig {
+	return raft.NodeConfig{
+		Core: raft.CoreConfig{
+			ID: c.ID, Voters: c.ids(), ElectionTimeout: c.ElectionTimeout, HeartbeatInterval: c.HeartbeatInterval,
+			MaxEntryBytes: c.MaxEntryBytes,
+		},
+		SegmentBytes: c.SegmentBytes, SnapshotEvery: c.SnapshotEvery, SnapshotKeep: c.SnapshotKeep, Machine: machine,
+	}
+}
+
+// node returns how the member as a whole is to work.
+func (c *Config) node(engine member.Engine) member.Config {
+	cfg := member.Config{
+		Engine: engine, Forward: !c.NoForward, Patience: c.Patience, RPC: c.RPC, Shipper: c.Shipper,
+	}
+	for _, p := range c.Peers {
+		if p.ID != c.ID {
+			cfg.Peers = append(cfg.Peers, member.Peer{ID: p.ID, Addr: p.Addr})
+		}
+	}
+	return cfg
+}
+
+// endpoint returns how the member is connected.
+func (c *Config) endpoint(notify func(quic.Notice)) quic.Config {
+	return quic.Config{
+		Cluster: c.Cluster, ID: c.ID, Listen: c.Listen, Credentials: c.Credentials, Notify: notify,
+		Allow: func(id runtime.NodeID) bool { _, found := c.peer(id); return found },
+	}
+}

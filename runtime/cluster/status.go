@@ -1,0 +1,105 @@
+package cluster
+
+import (
+	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/raft/member"
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/transport"
+	"github.com/octopii-go/octopii/transport/quic"
+)
+
+// Status is a member's view of itself and of its peers.
+type Status struct {
+	Cluster string
+	ID      runtime.NodeID
+	Engine  Engine
+	Addr    string // bound
+	Running bool   // false: it has ended, and Raft, RPC and Shipping are zero
+
+	// Raft is the engine's view. It is zero while the member reads its folder.
+	Raft raft.Status
+	// Leader is who leads, as far as known; the zero Peer: nobody.
+	Leader Peer
+	// Peers are all members, this one included, by id.
+	Peers []PeerStatus
+
+	RPC      transport.RPCLoad
+	Shipping transport.ShipperLoad
+}
+
+// PeerStatus is a member as another sees it.
+type PeerStatus struct {
+	Peer
+	// Connected says that frames can leave for it; of the member itself, that it runs.
+	Connected bool
+	// Link are the counters of what went to and came from it.
+	Link quic.PeerStats
+}
+
+// Status returns the member's view of itself. It waits for a turn of the loop, which is never long.
+func (m *Member) Status() Status {
+	s := Status{Cluster: m.cfg.Cluster, ID: m.cfg.ID, Engine: m.cfg.Engine, Addr: m.Addr()}
+	s.Running = m.onLoop(func() {
+		s.Raft = m.node.Status()
+		s.RPC, s.Shipping = m.node.Load()
+	})
+	if !s.Running {
+		s.Raft, s.RPC, s.Shipping = raft.Status{}, transport.RPCLoad{}, transport.ShipperLoad{}
+	}
+	s.Leader, _ = m.cfg.peer(s.Raft.Leader)
+	links := map[runtime.NodeID]quic.PeerStats{}
+	for _, link := range m.endpoint.Stats().Peers {
+		links[link.ID] = link
+	}
+	for _, p := range m.cfg.Peers {
+		link := links[p.ID]
+		s.Peers = append(s.Peers, PeerStatus{Peer: p, Connected: link.Connected || p.ID == m.cfg.ID && s.Running, Link: link})
+	}
+	return s
+}
+
+// observe sees each event of the node, on the loop.
+func (m *Member) observe(r *runtime.Record) {
+	log := m.cfg.Logger
+	switch r.Kind {
+	case raft.RoleChanged:
+		role, term := raft.Role(r.A), raft.Term(r.B)
+		log.Info("role changed", "id", m.cfg.ID, "role", role, "term", term)
+		m.journal.add(Event{Kind: RoleChanged, Role: role, Term: term})
+	case member.LeaderChanged:
+		leader, _ := m.cfg.peer(runtime.NodeID(r.A))
+		log.Info("leader changed", "id", m.cfg.ID, "leader", runtime.NodeID(r.A), "term", r.B)
+		m.journal.add(Event{Kind: LeaderChanged, Leader: leader, Term: raft.Term(r.B)})
+	case raft.SnapshotTaken:
+		log.Info("snapshot taken", "id", m.cfg.ID, "index", r.A)
+		m.journal.add(Event{Kind: SnapshotTaken, Index: raft.Index(r.A), Term: raft.Term(r.B)})
+	case raft.SnapshotInstalled:
+		log.Info("snapshot installed", "id", m.cfg.ID, "index", r.A)
+		m.journal.add(Event{Kind: SnapshotInstalled, Index: raft.Index(r.A), Term: raft.Term(r.B)})
+	case raft.DiskRefused:
+		log.Warn("the disk failed a job, which is survived", "id", m.cfg.ID, "lane", r.A, "err", string(r.Note))
+	}
+	if m.cfg.Trace != nil {
+		m.cfg.Trace(r)
+	}
+}
+
+// noticed hears what happens to connections, on any goroutine.
+func (m *Member) noticed(n quic.Notice) {
+	log, ev := m.cfg.Logger, Event{Peer: n.Peer, Err: n.Err}
+	switch n.Kind {
+	case quic.Connected:
+		log.Info(n.String(), "id", m.cfg.ID)
+		ev.Kind = PeerConnected
+	case quic.Disconnected:
+		log.Info(n.String(), "id", m.cfg.ID)
+		ev.Kind = PeerDisconnected
+	case quic.Failed:
+		log.Warn(n.String(), "id", m.cfg.ID)
+		ev.Kind = PeerRefused
+	default:
+		log.Warn(n.String(), "id", m.cfg.ID)
+		return
+	}
+	m.journal.add(ev)
+}
