@@ -29,6 +29,10 @@ type call struct {
 	settled     runtime.Instant // when the node it was made at applied its entry; zero: not yet
 	ackedBefore raft.Index      // the highest index told done when the call was made
 
+	// forwarded says that its node has sent it to another: it may become an entry there, whoever dies, and what its
+	// node has applied says nothing about what that may know.
+	forwarded bool
+
 	outcome  runtime.Outcome
 	fate     fate
 	applied  bool   // its entry was, by some node
@@ -142,10 +146,10 @@ func (t *callTable) forget(c *call) {
 }
 
 // rebooted forgets the calls that a node took with it when it died: they were
-// given up, and became no entry.
+// given up, and became no entry. Those that were forwarded are remembered: a run has few whose fate stays open.
 func (t *callTable) rebooted(node runtime.NodeID) {
 	for _, c := range t.slots {
-		if c.id != 0 && c.node == node && c.answered > 0 && c.at == (place{}) {
+		if c.id != 0 && c.node == node && !c.forwarded && c.answered > 0 && c.at == (place{}) {
 			t.forget(c)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/octopii-go/octopii/raft"
+	members "github.com/octopii-go/octopii/raft/member"
 	"github.com/octopii-go/octopii/runtime"
 )
 
@@ -107,6 +108,25 @@ var durabilityCases = []ruleCase{
 		c := tr.suite.history.calls.find(10)
 		c.at, c.fate = place{1, 1}, committed
 		tr.reply(10, runtime.Done)
+	}},
+	{"a call forwarded by its node", "", func(tr *trace) {
+		request := tr.put("a")
+		tr.start(10, request)
+		tr.emit(1, members.CallForwarded, 10, 2, 0, 0)
+		tr.emit(1, runtime.WorldKill, 0, 0, 0, 0)
+		tr.reply(10, runtime.Unknown)
+		tr.emit(1, runtime.WorldBoot, 2, 0, 0, 0)
+		tr.elect(2, 3, 2)
+		tr.append(2, 2, nil)
+		p := place{tr.end(2).index + 1, 2}
+		tr.data[p] = request
+		tr.proposed(2, 10, p)
+		tr.append(2, 2, request)
+	}},
+	{"a call forwarded by the node it was forwarded to", "durability/forwarded-on", func(tr *trace) {
+		tr.start(10, tr.put("a"))
+		tr.emit(1, members.CallForwarded, 10, 2, 0, 0)
+		tr.emit(2, members.CallForwarded, 10, 3, 0, 0)
 	}},
 	{"a call answered twice", "durability/answered-twice", func(tr *trace) {
 		appended(tr)

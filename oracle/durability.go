@@ -24,6 +24,7 @@ import (
 //	phantom            frames accepted damaged (X04), W08
 //	order              T06
 //	answered-twice     X08
+//	forwarded-on       a member that forwards what was forwarded to it
 type DurabilityOracle struct {
 	h    *history
 	p    *reporter
@@ -31,6 +32,20 @@ type DurabilityOracle struct {
 	done uint64 // calls told done
 	// refused and unknown count the other answers.
 	refused, unknown uint64
+}
+
+// forwarded judges members.CallForwarded: nobody but the node that a call was made at sends it to another.
+func (o *DurabilityOracle) forwarded(r *runtime.Record, c *call) bool {
+	if c == nil {
+		return true // settled: it was sent before, and answered
+	}
+	if c.node != r.Node {
+		return o.p.fail(r, durabilityForwarded, about{call: c.id},
+			"%v forwards call %d of client %d to %v; it was made at %v",
+			r.Node, c.id, c.client, runtime.NodeID(r.B), c.node)
+	}
+	c.forwarded = true
+	return true
 }
 
 // proposed judges raft.Proposed: the call was made, and this is what it asked
@@ -182,7 +197,7 @@ const answerWithin = runtime.Instant(100_000_000)
 // became of the call's entry.
 func (o *DurabilityOracle) excused(r *runtime.Record, c *call) bool {
 	m := o.h.member(c.node)
-	if m == nil || !m.up || m.since > c.started || c.settled == 0 || r.At-c.settled < answerWithin {
+	if c.forwarded || m == nil || !m.up || m.since > c.started || c.settled == 0 || r.At-c.settled < answerWithin {
 		return true
 	}
 	return o.p.fail(r, progressUnanswered, about{index: uint64(c.at.index), call: c.id},

@@ -108,6 +108,7 @@ const (
 	durabilityPhantom
 	durabilityOrder
 	durabilityAnswers
+	durabilityForwarded
 
 	linearBroken
 	linearUndecided
@@ -177,14 +178,15 @@ var rules = [ruleCount]Rule{
 	stateCompactedEarly:   {"state", "compacted-early", "S5", Safety, "entries go only under a durable snapshot"},
 	stateGap:              {"state", "gap", "S4", Safety, "the log begins at most one entry after the snapshot"},
 
-	durabilityLost:    {"durability", "acked-lost", "D1", Safety, "what a client was told is done stays, through everything"},
-	durabilityEarly:   {"durability", "acked-early", "K4", Safety, "a client is told done when its entry is committed"},
-	durabilityNowhere: {"durability", "acked-nowhere", "K4", Safety, "what a client is told is done became an entry"},
-	durabilityRefused: {"durability", "refused-committed", "K3", Safety, "what a client was told is refused never happens"},
-	durabilityTwice:   {"durability", "twice", "K2", Safety, "a call becomes one entry, and an entry is one call's"},
-	durabilityPhantom: {"durability", "phantom", "K4", Safety, "every committed command is what a client asked for"},
-	durabilityOrder:   {"durability", "order", "K1", Safety, "a call made after another was done comes after it in the log"},
-	durabilityAnswers: {"durability", "answered-twice", "K4", Safety, "a call is answered once"},
+	durabilityLost:      {"durability", "acked-lost", "D1", Safety, "what a client was told is done stays, through everything"},
+	durabilityEarly:     {"durability", "acked-early", "K4", Safety, "a client is told done when its entry is committed"},
+	durabilityNowhere:   {"durability", "acked-nowhere", "K4", Safety, "what a client is told is done became an entry"},
+	durabilityRefused:   {"durability", "refused-committed", "K3", Safety, "what a client was told is refused never happens"},
+	durabilityTwice:     {"durability", "twice", "K2", Safety, "a call becomes one entry, and an entry is one call's"},
+	durabilityPhantom:   {"durability", "phantom", "K4", Safety, "every committed command is what a client asked for"},
+	durabilityOrder:     {"durability", "order", "K1", Safety, "a call made after another was done comes after it in the log"},
+	durabilityAnswers:   {"durability", "answered-twice", "K4", Safety, "a call is answered once"},
+	durabilityForwarded: {"durability", "forwarded-on", "K2", Safety, "a call is forwarded by the node it was made at, and no further"},
 
 	linearBroken:    {"linear", "broken", "K1", Safety, "answers are those of one order of the calls, true to time"},
 	linearUndecided: {"linear", "undecided", "K1", Safety, "whether they are was decided"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/octopii-go/octopii/raft"
+	members "github.com/octopii-go/octopii/raft/member"
 	"github.com/octopii-go/octopii/runtime"
 )
 
@@ -125,6 +126,9 @@ func (s *Suite) Observe(r *runtime.Record) {
 		raft.SnapshotInstalled, raft.SnapshotPlaced, raft.Compacted, raft.StatePlaced, raft.DiskRefused:
 		s.observeNode(r)
 		s.reporter.landmarks.add(r, s.history.order)
+	case members.CallForwarded:
+		s.durability.forwarded(r, s.history.calls.find(runtime.CallID(r.A)))
+		s.reporter.recent.add(r, s.history.order)
 	case runtime.WorldFault:
 		s.reporter.recent.add(r, s.history.order) // nobody's excuse, but part of the story
 	default:

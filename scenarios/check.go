@@ -5,6 +5,7 @@ import (
 
 	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/raft/member"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/sim"
 	"github.com/octopii-go/octopii/transport"
@@ -131,7 +132,10 @@ func Render(rec *runtime.Record) string {
 }
 
 func describe(rec *runtime.Record) string {
-	for _, table := range [][]runtime.EventInfo{runtime.WorldEvents, raft.Events, transport.Events, oracle.WalEvents, sim.Events} {
+	tables := [][]runtime.EventInfo{
+		runtime.WorldEvents, raft.Events, member.Events, transport.Events, oracle.WalEvents, sim.Events,
+	}
+	for _, table := range tables {
 		for _, info := range table {
 			if info.Kind == rec.Kind {
 				return info.Render(rec.Event)

@@ -3,10 +3,12 @@ package scenarios
 import (
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/raft/kv"
+	"github.com/octopii-go/octopii/raft/member"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/transport"
 )
@@ -23,6 +25,12 @@ const snapshotChunk = transport.ChunkMin
 
 // valueSize is the length of the values that clients put, in bytes, at least.
 const valueSize = 32
+
+// How long a member waits for the leader's answer, and for somebody to lead.
+const (
+	forwardTimeout  = 4 * time.Second
+	forwardPatience = 2 * time.Second
+)
 
 // kvService is the replicated key-value store: the node that production runs, with
 // small limits.
@@ -43,8 +51,8 @@ func newKV(s Setup) *kvService {
 	return k
 }
 
-func (k *kvService) node(runtime.NodeID) runtime.Node {
-	return raft.NewNode(raft.NodeConfig{
+func (k *kvService) node(id runtime.NodeID) runtime.Node {
+	engine := raft.NewNode(raft.NodeConfig{
 		Core:          raft.CoreConfig{Voters: k.voters, CacheBytes: cacheBytes},
 		SegmentBytes:  segmentBytes,
 		SnapshotEvery: k.setup.SnapshotEvery,
@@ -52,6 +60,16 @@ func (k *kvService) node(runtime.NodeID) runtime.Node {
 		SnapshotChunk: snapshotChunk,
 		Machine:       func() raft.StateMachine { return kv.NewMachine() },
 	})
+	if k.setup.Service != Member {
+		return engine
+	}
+	cfg := member.Config{Engine: engine, Forward: true, ForwardTimeout: forwardTimeout, Patience: forwardPatience}
+	for _, peer := range k.voters {
+		if peer != id {
+			cfg.Peers = append(cfg.Peers, member.Peer{ID: peer})
+		}
+	}
+	return member.New(cfg)
 }
 
 func (k *kvService) judge(image oracle.Image) judge {

@@ -10,14 +10,15 @@ type Service uint8
 
 // The services.
 const (
-	KV   Service = iota // a key-value store, replicated by raft; judged by oracle.Suite
-	RPC                 // nodes that call each other; judged by oracle.RPCSuite
-	Ship                // nodes that fetch files from each other; judged by oracle.ShipSuite
-	Wal                 // nodes that serve a log each, on their own; judged by oracle.WalSuite
+	KV     Service = iota // a key-value store, replicated by raft; judged by oracle.Suite
+	RPC                   // nodes that call each other; judged by oracle.RPCSuite
+	Ship                  // nodes that fetch files from each other; judged by oracle.ShipSuite
+	Wal                   // nodes that serve a log each, on their own; judged by oracle.WalSuite
+	Member                // KV by members that forward calls to the leader; judged by oracle.Suite
 	serviceCount
 )
 
-var serviceNames = [serviceCount]string{KV: "kv", RPC: "rpc", Ship: "ship", Wal: "wal"}
+var serviceNames = [serviceCount]string{KV: "kv", RPC: "rpc", Ship: "ship", Wal: "wal", Member: "member"}
 
 // String returns the service's name in flags and seed files.
 func (s Service) String() string { return serviceNames[s] }

@@ -175,6 +175,14 @@ var rows = []row{
 	{name: "wal-chaos", doc: "everything that a disk does, at once", service: Wal, nodes: 5, ops: 200, pace: 4 * time.Second,
 		faults: "io=0.03,sync=0.01,after=any,close=0.02,torn=0.5,fs=posix,space=32KiB/1s,slow=50/1s,stall=100ms/1s,rot=150ms," +
 			"latent=150ms,phantom=150ms,misdirect=150ms,stale=0.03,astray=0.03,wipe=5s,crash=all/600ms"},
+
+	{name: "member-basic", doc: "any node takes any call, no faults", service: Member, faults: "none"},
+	{name: "member-loss", doc: "the same over a bad network", service: Member, faults: "drop=0.05,dup=0.10,corrupt=0.02,delay=20ms"},
+	{name: "member-cut", doc: "the leader cut off", service: Member, faults: "partition=leader/5s,drop=0.02"},
+	{name: "member-kill", doc: "processes die in the midst of it", service: Member, faults: "crash=any:kill/2s,dup=0.10,delay=20ms"},
+	{name: "member-leader", doc: "the leader's process dies, again and again", service: Member, faults: "crash=leader:kill/3s"},
+	{name: "member-chaos", doc: "all of that, on bad disks, on five nodes", service: Member, nodes: 5,
+		faults: "io=0.05,torn=0.5,sync=0.003,crash=any/4s,partition=flap/4s,drop=0.05,dup=0.05,corrupt=0.01,delay=5ms"},
 }
 
 // List returns the suite, in the order in which it runs.

@@ -37,6 +37,9 @@ type calls struct {
 	parked    []*call // oldest first
 	forwarded []*call // in no order
 	due       runtime.Instant
+	// doubted says that the leader did not answer the last time. Then one call at a time tries whether it does again; clients
+	// may well reach it where this member cannot.
+	doubted bool
 }
 
 func (c *calls) init(n *Node) {
@@ -80,7 +83,7 @@ func (c *calls) redirect(x *call, r raft.Refusal, resp []byte) bool {
 	n := c.node
 	elsewhere := r.Code == raft.RefusedNotLeader && r.Leader != 0 && r.Leader != n.env.Self()
 	switch {
-	case elsewhere && n.cfg.Forward:
+	case elsewhere && n.cfg.Forward && !(c.doubted && len(c.forwarded) > 0):
 		c.forward(x, r.Leader)
 		return true
 	case elsewhere || r.Code != raft.RefusedNotLeader && r.Code != raft.RefusedNotReady:
@@ -129,6 +132,7 @@ func (c *calls) forward(x *call, leader runtime.NodeID) {
 // returned takes what the leader says, or that it says nothing.
 func (c *calls) returned(x *call, res *transport.RPCResult) {
 	c.forwarded = remove(c.forwarded, x)
+	c.doubted = errors.Is(res.Err, transport.ErrTimeout) || errors.Is(res.Err, transport.ErrUnreachable)
 	switch {
 	case res.Outcome == runtime.Done && res.Err == nil:
 		outcome, resp, err := decodeForwarded(res.Body)
@@ -174,7 +178,7 @@ func (c *calls) withdraw(x *call) runtime.Outcome {
 func (c *calls) newLeader() {
 	n := c.node
 	again := c.parked
-	c.parked = nil
+	c.parked, c.doubted = nil, false
 	for _, x := range slices.Clone(c.forwarded) {
 		switch {
 		case x.to == n.leader:

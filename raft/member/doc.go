@@ -18,7 +18,9 @@
 // which the request has definitely not taken effect:
 //   - this member does not lead, and knows who does. If [Config].Forward says so, the request is sent to
 //     that member, once. A member that is sent one answers it, whatever the answer is: it never
-//     forwards it further. If the answer does not come, the outcome is unknown, and nobody asks again.
+//     forwards it further. If the answer does not come, the outcome is unknown, and nobody asks again. As long as
+//     the leader does not answer, further requests are refused, so that clients ask it themselves: it may lead, and
+//     yet not be reached from here.
 //   - nobody is known to lead, or the engine is not ready yet. The call waits, for as long as
 //     [Config].Patience says, until a leader is known, and begins anew.
 //

@@ -35,7 +35,7 @@ var table = []row{
 	{path: "raft/fsmtest", pure: true, imports: []string{"runtime", "raft"}, std: []string{"testing"}},
 	{
 		path: "oracle", pure: true,
-		imports:  []string{"runtime", "faults", "transport", "walrus", "raft", "raft/kv"},
+		imports:  []string{"runtime", "faults", "transport", "walrus", "raft", "raft/kv", "raft/member"},
 		external: []string{"github.com/anishathalye/porcupine"},
 	},
 
