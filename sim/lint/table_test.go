@@ -62,8 +62,9 @@ var table = []row{
 		},
 	},
 
-	// What a service author starts from.
+	// Programs that a service author starts from.
 	{path: "examples/wal", imports: []string{"runtime/host", "walrus", "walrus/group"}},
+	{path: "examples/kv", imports: []string{"runtime", "runtime/cluster", "raft", "raft/kv", "transport/quic"}},
 
 	{path: "sim/lint"},
 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/runtime/cluster"
+)
+
+// errHelp means that help was asked for, and given.
+var errHelp = flag.ErrHelp
+
+// options are what the flags of a server say.
+type options struct {
+	cluster cluster.Config
+	http    string
+	timeout time.Duration
+}
+
+// parse reads the flags of a server.
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	var id uint64
+	var peers, engine string
+	forward := true
+	f := flag.NewFlagSet("kv", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	c := &o.cluster
+	f.StringVar(&c.Cluster, "cluster", "kv", "name of the cluster, as in the certificates")
+	f.Uint64Var(&id, "id", 0, "this member, among --peers")
+	f.StringVar(&c.Dir, "dir", "", "folder of this member's data")
+	f.StringVar(&c.Listen, "listen", "", "UDP address for the other members (default: its own of --peers)")
+	f.StringVar(&o.http, "http", "", "TCP address for clients")
+	f.StringVar(&peers, "peers", "", "all members, ID=HOST:PORT/HTTP-HOST:PORT,..., this one included")
+	f.StringVar(&engine, "engine", string(cluster.Octopii), "octopii or hashicorp")
+	f.StringVar(&c.TLSDir, "tls-dir", "", "folder of this member's certificate")
+	f.BoolVar(&forward, "forward", true, "hand requests to the leader, instead of naming it")
+	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long a request may take")
+	f.DurationVar(&c.ElectionTimeout, "election-timeout", time.Second, "time without a leader after which a member stands for election, at least")
+	f.Uint64Var(&c.SnapshotEvery, "snapshot-every", 0, "entries between two snapshots (default 10000)")
+	if err := f.Parse(args); err != nil {
+		return options{}, err
+	}
+	if f.NArg() > 0 {
+		return options{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if o.http == "" {
+		return options{}, errors.New("--http is missing")
+	}
+	var err error
+	if c.Peers, err = parsePeers(peers); err != nil {
+		return options{}, err
+	}
+	c.ID, c.Engine, c.NoForward = runtime.NodeID(id), cluster.Engine(engine), !forward
+	c.HeartbeatInterval = c.ElectionTimeout / 10
+	c.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	return o, c.Validate()
+}
+
+// parsePeers reads a list like 1=host:7001/host:8001,2=host:7002/host:8002. The HTTP address may be left out.
+func parsePeers(text string) ([]cluster.Peer, error) {
+	var peers []cluster.Peer
+	for part := range strings.SplitSeq(text, ",") {
+		id, addrs, found := strings.Cut(part, "=")
+		n, err := strconv.ParseUint(id, 10, 64)
+		if !found || err != nil {
+			return nil, fmt.Errorf("--peers: %q is not ID=HOST:PORT/HTTP-HOST:PORT", part)
+		}
+		addr, service, _ := strings.Cut(addrs, "/")
+		peers = append(peers, cluster.Peer{ID: runtime.NodeID(n), Addr: addr, Service: service})
+	}
+	return peers, nil
+}
+
+// parseIDs reads a list like 1,2,3.
+func parseIDs(text string) ([]runtime.NodeID, error) {
+	var ids []runtime.NodeID
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.ParseUint(part, 10, 64)
+		if err != nil || n == 0 || slices.Contains(ids, runtime.NodeID(n)) {
+			return nil, fmt.Errorf("--ids: %q in %q", part, text)
+		}
+		ids = append(ids, runtime.NodeID(n))
+	}
+	return ids, nil
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// freePort returns an address that nobody has at the moment.
+func freePort(t *testing.T, network string) string {
+	t.Helper()
+	if network == "udp" {
+		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return c.LocalAddr().String()
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// trio is three servers in this process.
+type trio struct {
+	*testing.T
+	https []string
+	stop  []context.CancelFunc
+	ended []chan error
+	log   lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func startTrio(t *testing.T, flags ...string) *trio {
+	tr := &trio{T: t}
+	dir := t.TempDir()
+	if err := run(t.Context(), []string{"certs", "--dir", filepath.Join(dir, "tls")}, io.Discard, &tr.log); err != nil {
+		t.Fatal(err)
+	}
+	var peers []string
+	for i := range 3 {
+		tr.https = append(tr.https, freePort(t, "tcp"))
+		peers = append(peers, fmt.Sprintf("%d=%s/%s", i+1, freePort(t, "udp"), tr.https[i]))
+	}
+	for i := range 3 {
+		id := fmt.Sprint(i + 1)
+		args := append([]string{
+			"--id", id, "--dir", filepath.Join(dir, id), "--tls-dir", filepath.Join(dir, "tls", "n"+id),
+			"--http", tr.https[i], "--peers", strings.Join(peers, ","), "--election-timeout", "300ms",
+		}, flags...)
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, args, io.Discard, &tr.log) }()
+		tr.stop, tr.ended = append(tr.stop, stop), append(tr.ended, ended)
+	}
+	t.Cleanup(func() {
+		for i, stop := range tr.stop {
+			stop()
+			if err := <-tr.ended[i]; err != nil {
+				t.Errorf("server %d ended with %v", i+1, err)
+			}
+		}
+		if t.Failed() {
+			t.Log(tr.log.String())
+		}
+	})
+	return tr
+}
+
+// do makes a request of server i, counted from 0, again as long as that is not there or was refused.
+func (tr *trio) do(i int, method, path, body string) (int, string, http.Header) {
+	tr.Helper()
+	ctx, cancel := context.WithTimeout(tr.Context(), patience)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, method, "http://"+tr.https[i]+path, strings.NewReader(body))
+		if err != nil {
+			tr.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil && resp.StatusCode != http.StatusServiceUnavailable {
+			text, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil {
+				tr.Fatal(err)
+			}
+			return resp.StatusCode, string(text), resp.Header
+		}
+		if err == nil {
+			resp.Body.Close()
+		}
+		select {
+		case err := <-tr.ended[i]:
+			tr.ended[i] <- err
+			tr.Fatalf("server %d has ended: %v\n%s", i+1, err, tr.log.String())
+		case <-ctx.Done():
+			tr.Fatalf("%s %s in vain: %v\n%s", method, path, err, tr.log.String())
+		case <-time.After(20 * time.Millisecond): // the server may not listen yet, and nothing tells when it does
+		}
+	}
+}
+
+func (tr *trio) want(i int, method, path, body string, code int, answer string) {
+	tr.Helper()
+	got, text, _ := tr.do(i, method, path, body)
+	if got != code || !strings.Contains(text, answer) {
+		tr.Errorf("%s %s at %d: %d %q, want %d %q", method, path, i+1, got, text, code, answer)
+	}
+}
+
+func TestEveryServerServes(t *testing.T) {
+	tr := startTrio(t)
+	tr.want(0, "PUT", "/kv/a", "one", 200, "")
+	tr.want(1, "GET", "/kv/a", "", 200, "one")
+	tr.want(2, "POST", "/kv/a/cas", `{"old":"one","new":"two"}`, 200, "")
+	tr.want(0, "POST", "/kv/a/cas", `{"old":"one","new":"three"}`, 409, "something else")
+	tr.want(1, "POST", "/kv/b/cas", `{"old":"one","new":"three"}`, 404, "no such key")
+	tr.want(1, "POST", "/kv/b/cas", `{"old":null,"new":"three"}`, 200, "")
+	tr.want(1, "POST", "/kv/b/cas", `{"new":"four"}`, 409, "something else")
+	tr.want(2, "GET", "/kv/a", "", 200, "two")
+	tr.want(2, "DELETE", "/kv/a", "", 200, "")
+	tr.want(0, "GET", "/kv/a", "", 404, "no such key")
+	tr.want(0, "DELETE", "/kv/a", "", 404, "no such key")
+	tr.want(0, "GET", "/kv/%2Fslash%00", "", 404, "no such key")
+	tr.want(0, "PUT", "/kv/large", strings.Repeat("x", 1<<20), 413, "too large")
+	tr.want(0, "PUT", "/kv/"+strings.Repeat("k", 2000), "x", 400, "key of 2000")
+	tr.want(0, "POST", "/kv/a/cas", `{`, 400, "EOF")
+	tr.want(0, "POST", "/kv/a/cas", `{"old":"x"}`, 400, "new is missing")
+	tr.want(0, "GET", "/nothing", "", 404, "not found")
+	_, text, _ := tr.do(0, "GET", "/status", "")
+	var status struct {
+		Role   string
+		Leader uint64
+		Peers  []struct{ HTTP string }
+	}
+	if err := json.Unmarshal([]byte(text), &status); err != nil || status.Leader == 0 || len(status.Peers) != 3 || status.Peers[2].HTTP != tr.https[2] {
+		t.Errorf("status %s: %v", text, err)
+	}
+}
+
+func TestFollowersNameTheLeader(t *testing.T) {
+	tr := startTrio(t, "--forward=false")
+	var leader string
+	for leader == "" {
+		code, text, header := tr.do(0, "PUT", "/kv/a", "x")
+		switch code {
+		case http.StatusOK:
+			leader = tr.https[0]
+		case http.StatusMisdirectedRequest:
+			if leader = header.Get("Leader"); !strings.Contains(text, leader) || leader == tr.https[0] {
+				t.Fatalf("server 1 says %q, %s", leader, text)
+			}
+		}
+	}
+	for i, addr := range tr.https {
+		if addr == leader {
+			tr.want(i, "GET", "/kv/a", "", 200, "") // by now
+		}
+	}
+}
+
+func TestMistakesAreOneLine(t *testing.T) {
+	good := []string{"--id", "1", "--dir", t.TempDir(), "--tls-dir", t.TempDir(), "--http", "127.0.0.1:0", "--peers", "1=127.0.0.1:0"}
+	for words, args := range map[string][]string{
+		"--http is missing":    {"--id", "1"},
+		"not ID=HOST":          {"--id", "1", "--http", "x", "--peers", "one"},
+		"without ID":           {"--http", "x", "--peers", "1=a:1"},
+		"unexpected argument":  append([]string{"extra"}, good...),
+		"is not known":         append(good, "--engine", "steam"),
+		"node.pem":             good,
+		"--dir is missing":     {"certs"},
+		"--ids":                {"certs", "--dir", t.TempDir(), "--ids", "1,1"},
+		"cluster name":         {"certs", "--dir", t.TempDir(), "--cluster", "Ä"},
+		"flag provided but":    {"--nonsense"},
+		"is the authority of ": {"certs", "--dir", authorityOf(t, "other")},
+	} {
+		err := run(t.Context(), args, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", words, err)
+		}
+	}
+	if err := run(t.Context(), []string{"--help"}, io.Discard, io.Discard); err != nil {
+		t.Errorf("help: %v", err)
+	}
+}
+
+func authorityOf(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := run(t.Context(), []string{"certs", "--dir", dir, "--cluster", name}, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
