@@ -15,9 +15,19 @@ type backend interface {
 	Snapshot(done func(error))
 }
 
-// engines makes the backends. A member is given to them for what they need beside their config.
+// engines makes the backends. A member is given to them for what they need beside its config, when it is started.
 var engines = map[Engine]func(m *Member, machine func() raft.StateMachine) backend{
 	Octopii: func(m *Member, machine func() raft.StateMachine) backend { return raft.NewNode(m.cfg.raft(machine)) },
+}
+
+// beside returns a backend that stands for an engine of its own.
+func (m *Member) beside(start func(changed func()) (engine, error)) backend {
+	return newProxy(start, func(f func()) bool {
+		return m.host.Post(func() {
+			f()
+			m.node.Refresh()
+		})
+	})
 }
 
 // engine is a replica that lives on goroutines of its own, beside the node: see proxy.

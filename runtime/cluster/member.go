@@ -99,6 +99,9 @@ func (m *Member) bury() {
 	err := m.host.Wait()
 	m.release()
 	m.services.end()
+	if p, beside := m.backend.(*proxy); beside {
+		p.end()
+	}
 	if err == nil {
 		m.cfg.Logger.Info("member ended", "id", m.cfg.ID)
 	} else {
@@ -139,6 +142,9 @@ func (m *Member) execute(ctx context.Context, kind raft.EntryType, data []byte) 
 	outcome, resp, err := m.host.Call(ctx, req)
 	if outcome == runtime.Done {
 		return resp, nil
+	}
+	if outcome == runtime.Unknown && err == nil {
+		err = ctx.Err() // the node has seen the deadline, too
 	}
 	return nil, m.explain(outcome, resp, err)
 }

@@ -194,8 +194,9 @@ func (h *Host) Stop() { h.inbox.post(h.node.Stop, math.MaxInt) }
 func (h *Host) Kill(reason error) { h.end(reason) }
 
 // Post runs f on the node's loop, after what waits there already. It does not block, and returns false if f will not
-// run, because the host has ended or too much waits; true does not say that the host lives long enough.
-func (h *Host) Post(f func()) bool { return h.inbox.post(f, callsMax) }
+// run because the host has ended; true does not say that the host lives long enough. How many functions
+// wait is the caller's to bound.
+func (h *Host) Post(f func()) bool { return h.inbox.post(f, math.MaxInt) }
 
 // Now reads the node's clock, as Env.Now does.
 func (h *Host) Now() runtime.Instant { return h.now() }
