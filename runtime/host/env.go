@@ -62,6 +62,7 @@ func (e env) Route(id runtime.NodeID, addr string) {
 // Send implements runtime.Env.
 func (e env) Send(to runtime.NodeID, ch runtime.Channel, frame []byte) {
 	if !e.h.dead.Load() {
+		e.h.metrics.frame(ch, sent, len(frame))
 		e.h.link.Send(to, ch, frame)
 	}
 }
@@ -76,7 +77,7 @@ func (e env) Submit(lane runtime.Lane, job func(runtime.FS) error, done func(err
 		panic(fmt.Sprintf("host: lane %d, of %d", lane, runtime.LaneCount))
 	}
 	queued := h.lanes[lane].post(func() {
-		err := job(h.files)
+		err := job(h.files[lane])
 		h.inbox.post(func() { done(err) }, math.MaxInt)
 	}, jobsMax)
 	if !queued {

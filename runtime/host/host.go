@@ -14,6 +14,10 @@
 // that recovers the unwinding and goes on keeps the host from ending; the simulator finds
 // such jobs.) The service decides whether to start the folder again, with a new node.
 //
+// What a host sees of its node it counts, for Prometheus: how long turns of the loop and jobs take, what waits, files, syncs and
+// frames ([Host.Collector]). A watchdog looks at the calls that jobs make, and says when the disk
+// stands still. The node's clock goes on while the machine is suspended.
+//
 // Unlike the rest of the contract's worlds this package knows threads, files
 // and clocks. It decides nothing: what it does is to carry out.
 package host
@@ -23,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -71,6 +76,14 @@ type Config struct {
 	Wrap func(runtime.FS) runtime.FS
 	// Join connects the node with its peers. Nil: it has none, and sends go nowhere.
 	Join Joiner
+	// Logger is told what people who run the node may want to know. Nil: nobody is.
+	Logger *slog.Logger
+	// StallAfter is how long a call on a file may take before the disk is said to stand still: in the log, in the
+	// metrics, and to Stalled. Default 5 s.
+	StallAfter time.Duration
+	// Stalled, if not nil, is told when the disk stands still, and when it goes on. It is called on a goroutine of its own,
+	// and must not wait for the host's end.
+	Stalled func(Stall)
 	// Trace, if not nil, gets each event, on the loop. The record is valid
 	// during the call. It must neither block nor panic. Times are those of Env.Now.
 	Trace func(*runtime.Record)
@@ -83,6 +96,8 @@ func (c Config) Validate() error {
 		return errors.New("host: config without an ID")
 	case c.Dir == "":
 		return errors.New("host: config without a Dir")
+	case c.StallAfter < 0:
+		return errors.New("host: config with a negative StallAfter")
 	}
 	return nil
 }
@@ -91,10 +106,13 @@ func (c Config) Validate() error {
 type Host struct {
 	cfg     Config
 	node    runtime.Node
-	started time.Time
+	clock   *clock
+	metrics *metrics
 	folder  *Folder
 	lock    io.Closer // of the folder
-	files   *mortalFS
+	open    *openFiles
+	files   [runtime.LaneCount]*mortalFS
+	watches [runtime.LaneCount]watch
 	link    Link
 	inbox   *mailbox
 	lanes   [runtime.LaneCount]*mailbox
@@ -157,10 +175,14 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 			return nil, err
 		}
 	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	h = &Host{
 		cfg:     cfg,
 		node:    node,
-		started: time.Now(),
+		clock:   newClock(suspensionClock),
+		metrics: newMetrics(),
 		folder:  folder,
 		lock:    lock,
 		inbox:   newMailbox(),
@@ -173,7 +195,7 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 	}
 	// A new boot must not use call ids of an old one again.
 	h.lastCall.Store(rand.Uint64() << 32 % uint64(runtime.OwnCalls))
-	h.files = newMortalFS(files, &h.dead)
+	h.open = newOpenFiles(&h.dead)
 	if cfg.Join != nil {
 		if h.link, err = cfg.Join(h.receive); err != nil {
 			return nil, fmt.Errorf("host: join: %w", err)
@@ -181,9 +203,11 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 	}
 	for i := range h.lanes {
 		h.lanes[i] = newMailbox()
+		h.files[i] = &mortalFS{fs: files, open: h.open, watch: &h.watches[i], metrics: h.metrics}
 		h.running.Go(func() { h.runLane(i) })
 	}
 	go h.run()
+	go h.guardDisk()
 	return h, nil
 }
 
@@ -225,11 +249,15 @@ func (h *Host) end(reason error) {
 }
 
 // now reads the node's clock.
-func (h *Host) now() runtime.Instant { return runtime.Instant(time.Since(h.started)) }
+func (h *Host) now() runtime.Instant { return h.clock.now() }
 
 // receive takes a frame from the link, on any goroutine, and never blocks.
 func (h *Host) receive(from runtime.NodeID, ch runtime.Channel, frame []byte) {
-	h.inbox.post(func() { h.node.Receive(from, ch, frame) }, framesMax)
+	if !h.inbox.post(func() { h.node.Receive(from, ch, frame) }, framesMax) {
+		h.metrics.dropped.Inc()
+		return
+	}
+	h.metrics.frame(ch, received, len(frame))
 }
 
 // trace hands an event to the sink. Only the loop calls it.

@@ -32,7 +32,9 @@ func (h *Host) guard(where string, f func()) {
 		if value == nil {
 			value = errGoexit
 		}
-		h.end(&PanicError{Where: where, Value: value, Stack: debug.Stack()})
+		crash := &PanicError{Where: where, Value: value, Stack: debug.Stack()}
+		h.cfg.Logger.Error("the node panicked", "id", h.cfg.ID, "err", crash, "stack", string(crash.Stack))
+		h.end(crash)
 	}()
 	f()
 	returned = true
@@ -46,12 +48,9 @@ func (h *Host) loop() {
 	h.node.Boot(env{h})
 	var work []func()
 	for !h.dead.Load() {
-		work = h.inbox.take(work)
-		for _, f := range work {
-			h.step++
-			if f(); h.dead.Load() {
-				return
-			}
+		h.clock.adjust()
+		if work = h.inbox.take(work); len(work) > 0 && !h.turn(work) {
+			return
 		}
 		if h.alarm != runtime.Never && h.alarm <= h.now() {
 			h.alarm = runtime.Never
@@ -61,6 +60,20 @@ func (h *Host) loop() {
 			h.rest(timer)
 		}
 	}
+}
+
+// turn does what was waiting. It returns false if the node died of it.
+func (h *Host) turn(work []func()) bool {
+	began := time.Now()
+	for _, f := range work {
+		h.step++
+		if f(); h.dead.Load() {
+			return false
+		}
+	}
+	h.metrics.steps.Add(float64(len(work)))
+	h.metrics.turns.Observe(time.Since(began).Seconds())
+	return true
 }
 
 // rest blocks until there may be something to do.
@@ -90,7 +103,7 @@ func (h *Host) finish() {
 	linkErr := h.link.Close()
 	h.running.Wait()
 	// Only now can no write of the old life strike files of the next one.
-	if err := errors.Join(linkErr, h.files.closeAll(), h.lock.Close(), h.folder.Close()); err != nil {
+	if err := errors.Join(linkErr, h.open.closeAll(), h.lock.Close(), h.folder.Close()); err != nil {
 		h.leftover = fmt.Errorf("host: clear up: %w", err)
 	}
 	close(h.done)
@@ -125,7 +138,9 @@ func (h *Host) runLane(lane int) {
 				if h.dead.Load() {
 					return
 				}
+				began := time.Now()
 				job()
+				h.metrics.jobs[lane].Observe(time.Since(began).Seconds())
 			}
 		}
 	})

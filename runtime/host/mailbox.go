@@ -39,6 +39,13 @@ func (m *mailbox) take(used []func()) []func() {
 	return work
 }
 
+// length returns how much is in the mailbox.
+func (m *mailbox) length() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.work)
+}
+
 // close drops what is in the mailbox and all that comes later.
 func (m *mailbox) close() {
 	m.mu.Lock()

@@ -44,7 +44,10 @@ var table = []row{
 	{path: "cmd/simrun", imports: append(slices.Clone(layers0to3), "scenarios")},
 
 	// Production.
-	{path: "runtime/host", imports: []string{"runtime", "runtime/coro", "transport"}},
+	{
+		path: "runtime/host", imports: []string{"runtime", "runtime/coro", "transport"},
+		external: []string{"github.com/prometheus/client_golang/prometheus"},
+	},
 	{path: "walrus/group", imports: []string{"runtime", "walrus"}},
 	{path: "transport/linktest", imports: []string{"runtime", "transport"}},
 	{path: "transport/quic", imports: []string{"runtime", "transport"}, external: []string{"github.com/quic-go/quic-go"}},
@@ -60,11 +63,15 @@ var table = []row{
 			"runtime", "runtime/coro", "runtime/task", "runtime/host", "transport", "transport/quic",
 			"walrus", "walrus/group", "raft", "raft/kv", "raft/member", "raft/hashi",
 		},
+		external: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
 
 	// Programs that a service author starts from.
 	{path: "examples/wal", imports: []string{"runtime/host", "walrus", "walrus/group"}},
-	{path: "examples/kv", imports: []string{"runtime", "runtime/cluster", "raft", "raft/kv", "transport/quic"}},
+	{
+		path: "examples/kv", imports: []string{"runtime", "runtime/cluster", "raft", "raft/kv", "transport/quic"},
+		external: []string{"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
+	},
 
 	{path: "sim/lint"},
 }
