@@ -159,6 +159,9 @@ func TestEveryServerServes(t *testing.T) {
 	tr.want(0, "POST", "/kv/a/cas", `{`, 400, "EOF")
 	tr.want(0, "POST", "/kv/a/cas", `{"old":"x"}`, 400, "new is missing")
 	tr.want(0, "GET", "/nothing", "", 404, "not found")
+	tr.want(1, "GET", "/metrics", "", 200, `octopii_peer_connected{peer="n1"}`)
+	tr.want(1, "GET", "/metrics", "", 200, `octopii_member_running 1`)
+	tr.want(1, "GET", "/metrics", "", 200, `octopii_file_sync_seconds_count`)
 	_, text, _ := tr.do(0, "GET", "/status", "")
 	var status struct {
 		Role   string

@@ -11,6 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/octopii-go/octopii/raft/kv"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/runtime/cluster"
@@ -35,6 +39,9 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("DELETE /kv/{key}", s.remove)
 	mux.HandleFunc("POST /kv/{key}/cas", s.swap)
 	mux.HandleFunc("GET /status", s.status)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(s.member.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
 

@@ -83,6 +83,8 @@ type Config struct {
 	RPC     transport.RPCConfig
 	Shipper transport.ShipperConfig
 
+	// StallAfter is how long a call on a file may take before the disk is said to stand still. Default 5 s.
+	StallAfter time.Duration
 	// Logger is told what people who run the member may want to know. Default: nobody is.
 	Logger *slog.Logger
 	// Trace, if not nil, gets each event of the node, as in host.Config.
@@ -136,7 +138,7 @@ func (c Config) Validate() error {
 		c.endpoint(nil).Validate,
 		c.raft(func() raft.StateMachine { return nil }).Validate,
 		c.node(noEngine{}).Validate,
-		host.Config{ID: c.ID, Dir: c.Dir}.Validate,
+		host.Config{ID: c.ID, Dir: c.Dir, StallAfter: c.StallAfter}.Validate,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -22,13 +22,15 @@ const (
 	PeerConnected                          // Peer: frames can flow
 	PeerDisconnected                       // Peer, Err
 	PeerRefused                            // Peer, if it is known; Err: a connection was not made
+	DiskStalled                            // Err: a call on a file has lasted too long
+	DiskWentOn                             // Err: and has returned
 	Ended                                  // Err, nil after a drain: the last event
 )
 
 // String returns the kind in words.
 func (k EventKind) String() string {
 	names := [...]string{"?", "role changed", "leader changed", "snapshot taken", "snapshot installed", "peer connected",
-		"peer disconnected", "peer refused", "ended"}
+		"peer disconnected", "peer refused", "disk stalled", "disk went on", "ended"}
 	if int(k) >= len(names) {
 		k = 0
 	}
@@ -56,6 +58,13 @@ type journal struct {
 	leader Event // the same
 	ended  *Event
 	subs   map[*Events]struct{}
+}
+
+// count returns how many events there were.
+func (j *journal) count() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq
 }
 
 // add publishes an event. It never blocks.

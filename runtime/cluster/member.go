@@ -63,7 +63,8 @@ func (m *Member) start() (err error) {
 	ready := make(chan struct{})
 	defer close(ready)
 	cfg := host.Config{
-		ID: m.cfg.ID, Dir: m.cfg.Dir, Wrap: m.cfg.Wrap,
+		ID: m.cfg.ID, Dir: m.cfg.Dir, Wrap: m.cfg.Wrap, Logger: m.cfg.Logger,
+		StallAfter: m.cfg.StallAfter, Stalled: m.stalled,
 		Trace: func(r *runtime.Record) {
 			<-ready // what it uses is there from here on
 			m.observe(r)

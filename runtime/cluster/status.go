@@ -1,9 +1,12 @@
 package cluster
 
 import (
+	"fmt"
+
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/raft/member"
 	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/runtime/host"
 	"github.com/octopii-go/octopii/transport"
 	"github.com/octopii-go/octopii/transport/quic"
 )
@@ -100,6 +103,15 @@ func (m *Member) noticed(n quic.Notice) {
 	default:
 		log.Warn(n.String(), "id", m.cfg.ID)
 		return
+	}
+	m.journal.add(ev)
+}
+
+// stalled hears that the disk stands still, or goes on.
+func (m *Member) stalled(s host.Stall) {
+	ev := Event{Kind: DiskStalled, Err: fmt.Errorf("lane %d has been in a call for %v", s.Lane, s.For)}
+	if s.Over {
+		ev = Event{Kind: DiskWentOn, Err: fmt.Errorf("lane %d was in a call for %v", s.Lane, s.For)}
 	}
 	m.journal.add(ev)
 }

@@ -70,7 +70,10 @@ var table = []row{
 	{path: "examples/wal", imports: []string{"runtime/host", "walrus", "walrus/group"}},
 	{
 		path: "examples/kv", imports: []string{"runtime", "runtime/cluster", "raft", "raft/kv", "transport/quic"},
-		external: []string{"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
+		external: []string{
+			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
+			"github.com/prometheus/client_golang/prometheus/promhttp",
+		},
 	},
 
 	{path: "sim/lint"},
