@@ -18,6 +18,11 @@
 // frames ([Host.Collector]). A watchdog looks at the calls that jobs make, and says when the disk
 // stands still. The node's clock goes on while the machine is suspended.
 //
+// Files are written through the page cache, and made durable by a sync. Direct I/O was measured beside it (BenchmarkWays): for
+// whole blocks of 4 KiB on ext4 it takes between 0.75 and 1.26 of the time, in the median of six runs 0.95, which is
+// within what the runs differ by; and a log, whose records end anywhere, would have to write the block at its end again
+// and again, padded, or pad each group. What does pay is space that was written before: see File.Allocate.
+//
 // Unlike the rest of the contract's worlds this package knows threads, files
 // and clocks. It decides nothing: what it does is to carry out.
 package host
