@@ -97,6 +97,7 @@ var stdAllowed = []string{
 // testExternal are the packages of other modules that any test may import.
 var testExternal = []string{
 	"github.com/anishathalye/porcupine", "github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "pgregory.net/rapid",
+	"golang.org/x/net/nettest",
 }
 
 // onlyNames lists, for packages of which pure code may use a part, that part.

@@ -112,6 +112,7 @@ func (in *inbound) shake(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	stream.CancelRead(streamClosed) // or it would count as one of those that are open
 	if in.peer = in.e.peer(h.from); in.peer == nil {
 		return ErrBusy
 	}
@@ -136,6 +137,7 @@ func (in *inbound) shake(ctx context.Context) error {
 // receive reads all channels until the connection ends, and returns why.
 func (in *inbound) receive() error {
 	var readers sync.WaitGroup
+	readers.Go(in.acceptStreams)
 	readers.Go(func() {
 		for { // QUIC limits how many there are at a time
 			stream, err := in.conn.AcceptUniStream(in.conn.Context())

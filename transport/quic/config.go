@@ -14,6 +14,7 @@ import (
 const (
 	peersMax    = 1024                  // nodes it knows
 	inboundMax  = 2 * peersMax          // connections by which it is dialed, whatever state they are in
+	streamsMax  = 16                    // that a peer may have open to us at a time, on one connection
 	provenAbove = 64                    // of these; from here on the dialer's address is verified first
 	windowBytes = 8 << 20               // a channel's data on its way to it, or not yet read
 	readBytes   = 4 << 10               // a channel's read buffer; frames beyond it are not copied through it
@@ -116,13 +117,13 @@ func (c Config) connection() *quic.Config {
 		HandshakeIdleTimeout:  c.HandshakeTimeout,
 		MaxIdleTimeout:        c.IdleTimeout,
 		KeepAlivePeriod:       c.IdleTimeout / 3,
-		MaxIncomingStreams:    1, // the handshake
+		MaxIncomingStreams:    streamsMax, // the handshake's is over before the others begin
 		MaxIncomingUniStreams: int64(runtime.ChannelCount),
 		// A window of the connection as large as those of its streams together: one that
 		// is not read must not take the others' share.
 		InitialStreamReceiveWindow:     2 * transport.MaxFrame,
 		MaxStreamReceiveWindow:         windowBytes,
-		InitialConnectionReceiveWindow: 2 * transport.MaxFrame * uint64(runtime.ChannelCount),
-		MaxConnectionReceiveWindow:     windowBytes * uint64(runtime.ChannelCount),
+		InitialConnectionReceiveWindow: 2 * transport.MaxFrame * (uint64(runtime.ChannelCount) + streamsMax),
+		MaxConnectionReceiveWindow:     windowBytes * (uint64(runtime.ChannelCount) + streamsMax),
 	}
 }

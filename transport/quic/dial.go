@@ -34,7 +34,8 @@ func (p *peer) connect(r *route) outcome {
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.attempt = nil
+		p.attempt, p.live = nil, nil
+		p.tell()
 	}()
 
 	p.dialed.Add(1)
@@ -45,11 +46,16 @@ func (p *peer) connect(r *route) outcome {
 			return interrupted
 		}
 		p.drop()
+		p.mu.Lock()
+		p.failures, p.lastFailure = p.failures+1, err
+		p.tell()
+		p.mu.Unlock()
 		p.e.cfg.Notify(Notice{Kind: Failed, Peer: p.id, Addr: r.addr, Err: err})
 		return failed
 	}
 	p.mu.Lock()
-	a.connected, a.incarnation = true, welcome.stamp.incarnation
+	a.connected, a.incarnation, p.live = true, welcome.stamp.incarnation, conn
+	p.tell()
 	p.mu.Unlock()
 	began := time.Now()
 	p.e.cfg.Notify(Notice{Kind: Connected, Peer: p.id, Addr: r.addr})

@@ -17,9 +17,10 @@
 //
 // A node dials each peer it has frames for, and sends by that connection; it receives by the one that
 // the peer dials. So a pair has at most two, one for each direction. What travels on one:
-//   - on its one bidirectional stream, a hello of the dialer and a welcome of the other;
+//   - on its first bidirectional stream, a hello of the dialer and a welcome of the other;
 //   - on a unidirectional stream of the dialer for each channel, the channel's number in
-//     one byte, and then frames, one behind the other.
+//     one byte, and then frames, one behind the other;
+//   - on further bidirectional streams of the dialer, the byte 1, and then what is written to a [Stream].
 //
 // Hello and welcome are frames of package transport, of kinds 1 and 2. The payload, numbers little endian:
 //
@@ -50,6 +51,13 @@
 // it had, and where they compete for the line, control goes before requests, those before
 // snapshots, and those before the service's files.
 // Frames are not looked into: their checksum is the receiving node's to verify.
+//
+// # Streams
+//
+// For code that wants a [net.Conn] instead of frames: [Endpoint.DialStream] opens one to a node,
+// [Endpoint.Streams] accepts those of all nodes. They travel on the same connections, so who is at the
+// other end is proven alike, and a newer connection ends the streams of the one before. A node may have
+// 16 of them open to each other node, and then waits to open one more. They are as urgent as requests.
 //
 // This package is the only one that knows quic-go. It knows threads, sockets and clocks; no pure
 // package may import it.

@@ -33,6 +33,7 @@ type Endpoint struct {
 
 	connections atomic.Uint64 // dialed so far: numbers them
 	inbound     atomic.Int64  // connections by which we are dialed
+	listener    atomic.Pointer[streams]
 	refused     atomic.Uint64
 	noRoute     atomic.Uint64
 	noFrames    atomic.Uint64

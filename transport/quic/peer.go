@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quic-go/quic-go"
+
 	"github.com/octopii-go/octopii/runtime"
 )
 
@@ -34,6 +36,12 @@ type peer struct {
 	attempt  *attempt // to connect, or the connection; nil: there is none
 	turnedUp bool     // the peer has connected to us since the last attempt began
 
+	live        *quic.Conn    // the connection that we dialed; nil: there is none
+	wanted      int           // streams that wait for it
+	failures    uint64        // attempts that failed
+	lastFailure error         // why the last of them did
+	news        chan struct{} // closed when live, failures or route has changed
+
 	origin origin
 }
 
@@ -53,7 +61,7 @@ type attempt struct {
 }
 
 func newPeer(e *Endpoint, id runtime.NodeID) *peer {
-	p := &peer{e: e, id: id, stir: make(chan struct{}, 1)}
+	p := &peer{e: e, id: id, stir: make(chan struct{}, 1), news: make(chan struct{})}
 	for ch := range p.queues {
 		p.queues[ch] = newQueue()
 	}
@@ -75,6 +83,7 @@ func (p *peer) setRoute(addr string) {
 	if p.route != nil && p.route.addr == addr {
 		return
 	}
+	p.tell()
 	if p.route != nil {
 		p.route.cancel(errRerouted)
 		p.route = nil
@@ -125,7 +134,7 @@ func (p *peer) isBack(incarnation uint64) {
 	}
 }
 
-// run dials the peer whenever there are frames for it. It is a goroutine, and ends with the endpoint.
+// run dials the peer whenever there are frames for it, or streams. It is a goroutine, and ends with the endpoint.
 func (p *peer) run() {
 	defer p.drop()
 	var pause time.Duration
@@ -142,12 +151,15 @@ func (p *peer) run() {
 	}
 }
 
-// await returns the route when there is one, and frames to send over it; nil at the end.
+// await returns the route when there is one, and something to send over it; nil at the end.
 func (p *peer) await() *route {
 	for p.e.ctx.Err() == nil {
 		p.mu.Lock()
-		r := p.route
+		r, wanted := p.route, p.wanted > 0
 		p.mu.Unlock()
+		if r != nil && wanted {
+			return r
+		}
 		if r != nil {
 			for _, q := range p.queues {
 				if !q.empty() {
