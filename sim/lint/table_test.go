@@ -54,8 +54,8 @@ var table = []row{
 	{path: "cmd/walrus", imports: []string{"runtime", "walrus", "walrus/group", "runtime/host"}},
 	{
 		path:     "raft/hashi",
-		imports:  []string{"runtime", "runtime/host", "walrus", "walrus/group", "transport", "transport/quic"},
-		external: []string{"github.com/hashicorp/raft"},
+		imports:  []string{"runtime", "runtime/host", "walrus", "walrus/group", "raft", "transport/quic"},
+		external: []string{"github.com/hashicorp/raft", "github.com/hashicorp/go-hclog"},
 	},
 	{
 		path: "runtime/cluster",
@@ -97,7 +97,7 @@ var stdAllowed = []string{
 // testExternal are the packages of other modules that any test may import.
 var testExternal = []string{
 	"github.com/anishathalye/porcupine", "github.com/google/go-cmp/cmp", "github.com/google/go-cmp/cmp/cmpopts", "pgregory.net/rapid",
-	"golang.org/x/net/nettest",
+	"golang.org/x/net/nettest", "github.com/hashicorp/raft/bench",
 }
 
 // onlyNames lists, for packages of which pure code may use a part, that part.
