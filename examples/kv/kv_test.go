@@ -189,7 +189,7 @@ func TestFollowersNameTheLeader(t *testing.T) {
 	}
 	for i, addr := range tr.https {
 		if addr == leader {
-			tr.want(i, "GET", "/kv/a", "", 200, "") // by now
+			tr.want(i, "PUT", "/kv/a", "y", 200, "") // it is the one that was named
 		}
 	}
 }
