@@ -14,8 +14,8 @@ import (
 
 // The lanes of the shipping lane. Those below are the engine's, those above are free.
 const (
-	laneShipRead  runtime.Lane = 4
-	laneShipWrite runtime.Lane = 5
+	laneShipRead  runtime.Lane = 5
+	laneShipWrite runtime.Lane = 6
 )
 
 // purposeIncarnation is what a node draws random numbers for, beside its engine.
