@@ -9,6 +9,8 @@ import (
 // StateMachine is what a service replicates. A node makes one at each boot and
 // from then on uses it on its apply lane only, one call at a time.
 //
+// Package raft/fsmtest checks whether an implementation keeps its promises.
+//
 // A state machine that keeps files is also a [Storer], one that wants to know
 // which of its past is not needed any more a [Compactor].
 //
