@@ -41,7 +41,7 @@
 //	log       one group of writes in flight, one sync     node_log.go
 //	read      old entries                                 node_read.go
 //	apply     the state machine                           node_apply.go
-//	snapshot  snapshot files: taken, checked, removed     node_snapshot.go
+//	snapshot  snapshot files: taken, checked, removed     node_snapshot.go, node_offer.go
 //	ship      snapshot files: to peers and from them      node_ship.go, node_fetch.go
 //
 // Clients' calls are in node_client.go, recovery in node_boot.go, and all

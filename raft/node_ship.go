@@ -1,7 +1,6 @@
 package raft
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,13 +34,6 @@ type shipper struct {
 	shipments []*shipment
 	offers    uint64          // how many were made: the number of the last
 	deadline  runtime.Instant // of the earliest timeout; Never: nothing is offered
-}
-
-// shipFile is a snapshot file that peers may fetch.
-type shipFile struct {
-	meta   SnapshotMeta
-	ready  bool // it has been read, and digest is known
-	digest transport.Digest
 }
 
 // shipment is a snapshot offered to a peer.
@@ -107,91 +99,6 @@ func (s *shipper) jobDone(id transport.JobID, err error) {
 	}
 }
 
-// offer returns a snapshot file that peers may fetch. Before they may, it is read, and its digest
-// computed from bytes that were found right: whatever the disk says then or later, no other ones are sent.
-func (s *shipper) offer(meta SnapshotMeta) shipFile {
-	at := slices.IndexFunc(s.files, func(f shipFile) bool { return f.meta == meta })
-	if at >= 0 {
-		return s.files[at]
-	}
-	n := s.node
-	s.files = append(s.files, shipFile{meta: meta})
-	job := &offerJob{path: n.keeper.path(snapshotName(meta)), meta: meta, hasher: s.lane.Hasher(int64(meta.Size))}
-	n.env.Submit(laneShip, job.execute, func(err error) {
-		if n.phase != ended {
-			s.offered(job, err)
-			n.settle()
-		}
-	})
-	return shipFile{}
-}
-
-// offered takes a file that has been read. If it could not be, the next timeout tries again; if it is
-// damaged, a snapshot is taken that is not.
-func (s *shipper) offered(j *offerJob, err error) {
-	n := s.node
-	at := slices.IndexFunc(s.files, func(f shipFile) bool { return f.meta == j.meta })
-	if at < 0 {
-		return // it was taken back
-	}
-	f := &s.files[at]
-	if err == nil {
-		f.digest, err = s.lane.OfferHashed(j.path, j.hasher)
-	}
-	if err != nil {
-		n.refuse(laneShip, err)
-		s.files = slices.Delete(s.files, at, at+1)
-		if errors.Is(err, ErrSnapshot) {
-			s.damaged(j.meta)
-		}
-		return
-	}
-	f.ready = true
-	for _, x := range s.shipments {
-		if x.meta == f.meta && s.current(x) {
-			s.tell(x)
-		}
-	}
-}
-
-// damaged gives up a snapshot that is damaged on disk, and has a new one taken in its place.
-func (s *shipper) damaged(meta SnapshotMeta) {
-	k := &s.node.keeper
-	if meta == k.newest {
-		k.damaged = true
-		k.consider()
-	}
-	for _, x := range slices.Clone(s.shipments) {
-		if x.meta == meta {
-			s.finish(x, false)
-		}
-	}
-}
-
-// offerJob verifies a snapshot file and computes its digest, on the shipping lane.
-type offerJob struct {
-	path   string
-	meta   SnapshotMeta
-	hasher *transport.Hasher
-}
-
-func (j *offerJob) execute(fs runtime.FS) error {
-	if err := readSnapshotFile(fs, j.path, j.meta, nil, j.hasher); err != nil {
-		return fmt.Errorf("raft: offer %s: %w", j.path, err)
-	}
-	return nil
-}
-
-// withdraw ends the offer of a file that is to be removed. A peer in the midst of it goes on with other sources.
-func (s *shipper) withdraw(meta SnapshotMeta) {
-	s.files = slices.DeleteFunc(s.files, func(f shipFile) bool {
-		if f.meta == meta && f.ready {
-			s.lane.Withdraw(f.digest)
-		}
-		return f.meta == meta
-	})
-}
-
 // begin offers the newest snapshot to a peer. The core asks once, until it is
 // told how it ended.
 func (s *shipper) begin(to runtime.NodeID) {
@@ -208,6 +115,17 @@ func (s *shipper) begin(to runtime.NodeID) {
 // sends reports whether the snapshot's file is in use.
 func (s *shipper) sends(meta SnapshotMeta) bool {
 	return slices.ContainsFunc(s.shipments, func(x *shipment) bool { return x.meta == meta })
+}
+
+// oldest returns the index of the oldest snapshot that is on its way, zero if none is.
+func (s *shipper) oldest() Index {
+	oldest := Index(0)
+	for _, x := range s.shipments {
+		if oldest == 0 || x.meta.Index < oldest {
+			oldest = x.meta.Index
+		}
+	}
+	return oldest
 }
 
 // tell makes the peer an offer, as soon as the digest is known.

@@ -355,3 +355,28 @@ func TestSnapshotsLieAtTheSameIndices(t *testing.T) {
 		}
 	}
 }
+
+// Clients go on while a snapshot is sent, for longer than until the next ones are taken. The log keeps what
+// the peer needs after it: one snapshot is enough.
+func TestLoadDoesNotOutrunATransfer(t *testing.T) {
+	w, behind := laggardAt(t, 40*defaultSnapshotChunk, 10*defaultSnapshotChunk)
+	leader := w.leader()
+	first := leader.status().Snapshot
+	w.lose = nil
+	for range 50 {
+		w.put(1)
+	}
+	if got := leader.status().Snapshot; got < first+20 {
+		t.Errorf("the leader's snapshot is at %d, was at %d: the test shows nothing", got, first)
+	}
+	w.caughtUp(behind)
+	// A peer that is never done does not hold the log for ever.
+	w, behind = laggardAt(t, 10*defaultSnapshotChunk, 0)
+	w.lose = isChunk
+	for range 30 {
+		w.put(10)
+	}
+	if s := w.leader().status(); s.Last-s.First > 13*10 || behind.count(SnapshotInstalled) > 0 {
+		t.Errorf("the log has %d entries", s.Last-s.First)
+	}
+}

@@ -15,6 +15,9 @@ import (
 // snapshotPause is the time after which a snapshot that failed may be tried again.
 const snapshotPause = 200 * time.Millisecond
 
+// shipKeep is for how many snapshots the log keeps what a peer needs that is sent an older one.
+const shipKeep = 10
+
 // Names in the folder of snapshots.
 const (
 	finalSuffix = ".snap"
@@ -124,12 +127,28 @@ func (k *keeper) write(captured *captureJob) {
 			k.locked = false
 			n.env.Trace(event(SnapshotTaken, uint64(job.meta.Index), uint64(job.meta.Term), job.meta.Chain, job.meta.Hash))
 			k.keep(job.meta)
-			n.core.SnapshotSaved(job.meta, n.cfg.SnapshotKeep)
+			n.core.SnapshotSaved(job.meta, k.entries(job.meta))
 			n.fetcher.resume()
 			k.consider()
 			n.settle()
 		}
 	})
+}
+
+// entries returns how many entries before a new snapshot stay in the log. While a peer is sent an older one
+// that is more than usual, since it needs what follows that: otherwise a transfer that takes longer than the next
+// snapshot would be followed by another, for ever. It is not without end, as the peer may never be done.
+func (k *keeper) entries(meta SnapshotMeta) uint64 {
+	n := k.node
+	oldest := n.shipper.oldest()
+	if oldest == 0 || oldest >= meta.Index {
+		return n.cfg.SnapshotKeep
+	}
+	since := uint64(meta.Index - oldest)
+	if since/shipKeep > n.cfg.SnapshotEvery {
+		since = shipKeep * n.cfg.SnapshotEvery
+	}
+	return max(n.cfg.SnapshotKeep, since)
 }
 
 // failed ends an attempt that left nothing behind.
