@@ -380,3 +380,71 @@ func TestLoadDoesNotOutrunATransfer(t *testing.T) {
 		t.Errorf("the log has %d entries", s.Last-s.First)
 	}
 }
+
+func TestNodeConfigValidate(t *testing.T) {
+	good := NodeConfig{
+		Core:    CoreConfig{Voters: []runtime.NodeID{1, 2, 3}},
+		Machine: func() StateMachine { return &testMachine{} },
+	}
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*NodeConfig){
+		"no state machine": func(c *NodeConfig) { c.Machine = nil },
+		"folder":           func(c *NodeConfig) { c.Dir = "../raft" },
+		"no voters":        func(c *NodeConfig) { c.Core.Voters = nil },
+		"negative limit":   func(c *NodeConfig) { c.SnapshotRate = -1 },
+		"chunks of":        func(c *NodeConfig) { c.SnapshotChunk = transport.ChunkMin - 1 },
+	} {
+		bad := good
+		spoil(&bad)
+		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+}
+
+// A round of entries to be applied, from memory or from disk, ends where the driver wants to take snapshots.
+func TestRoundsEndWhereSnapshotsAreDue(t *testing.T) {
+	for _, cache := range []int{0, 1} { // the default; next to nothing
+		cfg := CoreConfig{ID: 1, Voters: []runtime.NodeID{1}, RoundEvery: 4, CacheBytes: cache}
+		core := NewCore(cfg, InitialState{State: HardState{Incarnation: 1}}, 0, 0)
+		var log []Entry
+		var ends []Index
+		loaded := 0
+		now := runtime.Instant(0)
+		for range 30 {
+			now = now.Add(time.Second)
+			core.Tick(now, 0)
+			if core.Status().Role == Leader && core.Status().Last < 11 {
+				for range 10 {
+					if _, _, err := core.Propose(now, EntryCommand, []byte("x")); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			out := core.Take(now)
+			loads := append([]Load(nil), out.Loads...)
+			if n := len(out.Apply); n > 0 {
+				ends = append(ends, out.Apply[n-1].Index)
+			}
+			if out.Persist != nil {
+				log = append(log, out.Persist.Entries...)
+				core.Persisted(out.Persist.ID)
+			}
+			if n := len(ends); n > 0 {
+				core.Applied(ends[n-1])
+			}
+			for _, l := range loads {
+				core.Loaded(l.ID, log[l.Lo-1:l.Hi-1])
+				loaded++
+			}
+		}
+		if cache == 1 && loaded == 0 {
+			t.Error("nothing was read from disk")
+		}
+		if !slices.Equal(ends, []Index{4, 8, 11}) && !slices.Equal(ends, []Index{1, 4, 8, 11}) {
+			t.Errorf("cache of %d: rounds end at %d, want 4, 8 and 11", cache, ends)
+		}
+	}
+}
