@@ -210,8 +210,17 @@ func TestHistoryFindsLostWrites(t *testing.T) {
 		c.disks[id] = newCrashFS()
 		c.start(id)
 	}
-	w := c.clients(4)
-	w.more(100)
+	w, begin := c.clients(0), time.Now()
+	do := func(op kv.Op, seq uint64) {
+		cmd := put(seq)
+		if cmd.Op = op; op == kv.Get {
+			cmd.Value = nil
+		}
+		for before := w.done(); w.done() == before; {
+			w.work(begin, 0, cmd)
+		}
+	}
+	do(kv.Put, 1)
 	for _, id := range members {
 		c.kill(id)
 		c.disks[id] = newCrashFS()
@@ -219,7 +228,7 @@ func TestHistoryFindsLostWrites(t *testing.T) {
 	for _, id := range members {
 		c.start(id)
 	}
-	w.more(100)
+	do(kv.Get, 1)
 	if verdict := w.judge(); verdict != porcupine.Illegal {
 		t.Errorf("the history of %d operations is judged: %v", len(w.history), verdict)
 	}
@@ -310,8 +319,6 @@ func TestOutcomes(t *testing.T) {
 	c.until("the follower to know", func() bool { return follower.Status().Leader == leader })
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
 	refused := func(what string, outcome runtime.Outcome, p []byte, err error, want raft.Refusal) {
 		t.Helper()
 		if outcome != runtime.Refused || p != nil || err != error(want) {
@@ -343,6 +350,8 @@ func TestOutcomes(t *testing.T) {
 			c.kill(id)
 		}
 	}
+	short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
 	outcome, _, err := e.Propose(short, get)
 	if outcome != runtime.Unknown || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("without a quorum: %v, %v", outcome, err)
