@@ -5,8 +5,11 @@ package walrus
 // caller, may be reused after Reset, and does not copy: payloads and values
 // must stay unchanged until Log.Stage has returned.
 type Batch struct {
-	ops    []change
-	insist bool
+	ops      []change
+	insist   bool
+	prepares bool   // it is the first phase of transaction tx
+	decides  bool   // it commits or aborts transactions
+	tx       uint64 // only if it prepares
 }
 
 // change is one element of a batch.
@@ -50,23 +53,13 @@ func (b *Batch) Rebase(t Topic, first uint64) {
 	b.ops = append(b.ops, change{record: record{kind: kindRebase, topic: t, index: first}})
 }
 
-// appends reports whether the batch has entries.
-func (b *Batch) appends() bool {
-	for i := range b.ops {
-		if b.ops[i].kind == kindEntry {
-			return true
-		}
-	}
-	return false
-}
-
 // Insist makes Stage take the batch although the device is full: for callers that ask
 // Log.NoSpace beforehand. Its Flush may have to wait for space.
 func (b *Batch) Insist() { b.insist = true }
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
-	b.insist = false
+	b.insist, b.prepares, b.decides, b.tx = false, false, false, 0
 	clear(b.ops)
 	b.ops = b.ops[:0]
 }

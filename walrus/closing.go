@@ -63,7 +63,7 @@ func (l *Log) markEnd(d disk) error {
 		return nil // its journal is too long
 	}
 	s := l.sealings[0]
-	if err := writeAll(seg.file, s.group(groupClosed, l.keys), s.off); err != nil {
+	if err := writeAll(seg.file, s.group(groupClosed, &l.state), s.off); err != nil {
 		return err
 	}
 	if err := seg.file.SyncData(); err != nil {

@@ -53,7 +53,8 @@
 //
 // An LSN is a position in the whole log: that of byte 8192 of a segment is its base.
 // The records of a group are those of its batches in order, then the links, and in the
-// first group of a segment the stable keys that the group does not set itself.
+// first group of a segment the stable keys that the group does not set itself, and the
+// transactions in doubt that it does not decide.
 //
 //	kind            topic  index     term   payload
 //	entry      1    t      its own   its    the entry; flags are the caller's
@@ -63,13 +64,16 @@
 //	truncate   5,6  t      from/first 0     none; 5 drops the entries from index on, 6 those before
 //	rebase     7    t      next      0      none; drops all entries
 //	seal       8    0      0         0      the journal of its segment
+//	prepare    9    0      its number 0     the changes of a transaction, see prepared
+//	commit     10   0      its number 0     none; its changes follow as records of their own
+//	abort      11   0      its number 0     none
 //
 // Behind the last group of a finished segment lies its seal, a group with a flag of its own
 // and that end as its LSN: a journal of what the records of the segment did to
 // the topics, without the payloads; see journal. The seal that a close writes holds the
-// stable keys too.
+// stable keys and the transactions in doubt too.
 //
-// Version 1 had no seals. Its logs are read.
+// Version 1 had no seals and no transactions. Its logs are read.
 //
 // # Why the format is so
 //
@@ -90,12 +94,21 @@
 //     CRCs goes through it. What lies behind the pinned end is not part of the log; so a cut needs
 //     no write in place, and an interrupted one is no danger.
 //   - Each segment header holds the bounds of all topics, and each first group the stable
-//     keys: recovery can begin at any segment, and old ones go when no entry is left
+//     keys and the transactions in doubt: recovery can begin at any segment, and old ones go when no entry is left
 //     in them. LSNs are not used twice: a recovery goes on with a gap.
 //   - The header travels with the first group, in one write. A segment whose first group does not
 //     verify was not in use yet. So a rotation costs no sync and no change of the folder.
 //   - A segment is put to use only when the file of the next one exists durably, and there
 //     are never more than two ahead. So a newest segment that was lost leaves a gap that shows.
+//
+// # Transactions
+//
+// A batch is atomic by itself. One that takes part in a decision which others make
+// is prepared first: its changes are durable then and visible to nobody. Commit or abort rides in any
+// later batch, so both phases share their syncs with everybody else. Committing
+// writes the changes again, as ordinary records: so nothing else in the log depends on a transaction, and
+// one in doubt pins no segment. What is prepared and not decided is told by Report.InDoubt
+// and Log.Prepared; nobody but the caller knows how to decide it.
 //
 // # Files
 //

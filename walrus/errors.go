@@ -30,6 +30,9 @@ var (
 	// ErrNoSpace means that the device has no room for what was given. It matches
 	// runtime.ErrNoSpace. The log goes on when there is room again.
 	ErrNoSpace = fmt.Errorf("no room for the log: %w", runtime.ErrNoSpace)
+	// ErrTransaction means that a transaction to be decided is not prepared, one to be prepared
+	// is already, or that it holds what cannot be prepared.
+	ErrTransaction = errors.New("not a transaction in that state")
 	// ErrVersion means that the log was written in a format this code does not read.
 	ErrVersion = errors.New("unknown version of the format")
 	// ErrMirror means that the log's recovery topics are not those of the options.

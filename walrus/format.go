@@ -28,7 +28,7 @@ const (
 )
 
 // kind says what a record does. The values are on disk; zero, 4 and those
-// from 9 on are reserved.
+// from 12 on are reserved.
 type kind uint8
 
 const (
@@ -39,6 +39,9 @@ const (
 	kindTruncateFront kind = 6 // drops the entries before index
 	kindRebase        kind = 7 // empties the topic; index comes next
 	kindSeal          kind = 8 // the journal of a segment; only in a seal
+	kindPrepare       kind = 9 // makes a transaction; index is its number
+	kindCommit        kind = 10
+	kindAbort         kind = 11
 )
 
 // Flags of a group.
@@ -78,7 +81,14 @@ func payloadSum(salt uint64, t Topic, index uint64, payload []byte) uint32 {
 func roundUp[N int | int64](n, unit N) N { return (n + unit - 1) &^ (unit - 1) }
 
 // carries reports whether records of that kind have a payload.
-func (k kind) carries() bool { return k == kindEntry || k == kindSet || k == kindSeal }
+func (k kind) carries() bool {
+	return k == kindEntry || k == kindSet || k == kindSeal || k == kindPrepare
+}
+
+// topicless reports whether records of that kind belong to no topic.
+func (k kind) topicless() bool {
+	return k == kindSet || k == kindSeal || k == kindPrepare || k == kindCommit || k == kindAbort
+}
 
 // record is a record header, decoded.
 type record struct {

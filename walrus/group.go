@@ -120,7 +120,7 @@ func (g *Group) resalt(salt uint64) {
 	for i := range g.ops {
 		op := &g.ops[i]
 		switch op.kind {
-		case kindEntry, kindSet:
+		case kindEntry, kindSet, kindPrepare:
 			op.sum = payloadSum(salt, op.topic, op.index, op.in(group))
 		case kindLink:
 			main, ok := getRecord(group[op.length:], salt) // renewed before: it lies in front
@@ -160,13 +160,28 @@ func (g *Group) sets(key uint16) bool {
 	return false
 }
 
-// addMissingKeys repeats the stable keys that the group does not set itself,
-// so that no segment before it is needed for them.
-func (g *Group) addMissingKeys(keys []stable, salt uint64) {
-	for _, k := range keys {
+// mentions reports whether the group prepares or decides the transaction.
+func (g *Group) mentions(tx uint64) bool {
+	for i := range g.ops {
+		if op := &g.ops[i]; op.index == tx && (op.kind == kindPrepare || op.kind == kindCommit || op.kind == kindAbort) {
+			return true
+		}
+	}
+	return false
+}
+
+// addMissing repeats the stable keys that the group does not set itself, and the transactions
+// in doubt, so that no segment before it is needed for them.
+func (g *Group) addMissing(s *state, salt uint64) {
+	for _, k := range s.keys {
 		if !g.sets(k.key) {
 			r := record{kind: kindSet, index: uint64(k.key), length: uint32(len(k.value))}
 			g.add(r, k.value, salt)
+		}
+	}
+	for _, p := range s.txs {
+		if !g.mentions(p.id) {
+			g.add(record{kind: kindPrepare, index: p.id, length: uint32(len(p.body))}, p.body, salt)
 		}
 	}
 }

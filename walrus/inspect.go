@@ -55,7 +55,7 @@ type SealInfo struct {
 type RecordKind uint8
 
 // The kinds of records. Index and Term of a RecordInfo mean what Batch says; of
-// a RecordSet Index is the key.
+// a RecordSet Index is the key, and of those of a transaction its number.
 const (
 	RecordEntry         = RecordKind(kindEntry)
 	RecordLink          = RecordKind(kindLink)
@@ -63,6 +63,9 @@ const (
 	RecordTruncateBack  = RecordKind(kindTruncateBack)
 	RecordTruncateFront = RecordKind(kindTruncateFront)
 	RecordRebase        = RecordKind(kindRebase)
+	RecordPrepare       = RecordKind(kindPrepare)
+	RecordCommit        = RecordKind(kindCommit)
+	RecordAbort         = RecordKind(kindAbort)
 )
 
 // String returns the kind's name.
@@ -80,6 +83,12 @@ func (k RecordKind) String() string {
 		return "truncate-front"
 	case RecordRebase:
 		return "rebase"
+	case RecordPrepare:
+		return "prepare"
+	case RecordCommit:
+		return "commit"
+	case RecordAbort:
+		return "abort"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -104,6 +113,15 @@ type RecordInfo struct {
 	Corrected bool
 	// Broken: the header holds and the payload does not. It is known what is lost.
 	Broken bool
+}
+
+// Changes decodes what a RecordPrepare says.
+func (r *RecordInfo) Changes() (out []Change, err error) {
+	err = eachChange(r.Payload, func(c *change) error {
+		out = append(out, c.export())
+		return nil
+	})
+	return out, err
 }
 
 // LostInfo is a place where records were that cannot be read. Which they were is

@@ -278,7 +278,7 @@ func TestInspectErrors(t *testing.T) {
 		t.Errorf("a log that was never finished: %+v, %v", got.report, err)
 	}
 	if text := fmt.Sprint(walrus.RecordEntry, walrus.RecordLink, walrus.RecordSet, walrus.RecordTruncateBack,
-		walrus.RecordTruncateFront, walrus.RecordRebase, walrus.RecordKind(9)); text != "entry link set truncate-back truncate-front rebase kind(9)" {
+		walrus.RecordTruncateFront, walrus.RecordRebase, walrus.RecordPrepare, walrus.RecordCommit, walrus.RecordAbort, walrus.RecordKind(99)); text != "entry link set truncate-back truncate-front rebase prepare commit abort kind(99)" {
 		t.Error(text)
 	}
 }

@@ -2,6 +2,7 @@ package walrus
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +89,13 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
+// body is that of a transaction with one change of each kind.
+func body(t *testing.T) []byte {
+	t.Helper()
+	p := appendChange(nil, &change{record: record{kind: kindEntry, topic: 4, term: 9, flags: 2, length: 3}, payload: []byte("abc")})
+	return appendChange(p, &change{record: record{kind: kindSet, index: 6, length: 1}, payload: []byte("x")})
+}
+
 // A seal whose checksums hold and that does not say what the records say is corrupt.
 func TestSealIsComparedWithTheRecords(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -99,16 +107,22 @@ func TestSealIsComparedWithTheRecords(t *testing.T) {
 		"another count": {func(s *state) { s.journal.groups++ }, ErrCorrupt},
 		"another value": {func(s *state) { s.keys[0].value = []byte("other") }, ErrCorrupt},
 		"another key":   {func(s *state) { s.keys[0].key++ }, ErrCorrupt},
+		"decided":       {func(s *state) { s.decide(7) }, ErrCorrupt},
+		"another one":   {func(s *state) { s.txs[0].body = nil }, ErrCorrupt},
 	} {
 		s := applied(t)
 		s.set(3, []byte("value"))
+		if err := s.prepare(7, body(t)); err != nil {
+			t.Fatal(err)
+		}
 		seal := sealing{salt: testSalt, end: segmentEnd{end: 1 << 20, sum: 7}, journal: s.journal}
-		v := &view{header: segmentHeader{salt: testSalt, base: 1<<20 + bodyStart}, data: seal.group(groupClosed, s.keys)}
+		v := &view{header: segmentHeader{salt: testSalt, base: 1<<20 + bodyStart}, data: seal.group(groupClosed, s)}
 		if _, bad := v.parse(0, 7); bad != nil {
 			t.Fatalf("%+v", bad)
 		}
 		r := &recovery{report: &Report{}, state: *applied(t)}
 		r.state.set(3, []byte("value"))
+		r.state.txs = slices.Clone(s.txs)
 		c.spoil(&r.state)
 		if err := r.compareSeal(v, v.data, 0); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)

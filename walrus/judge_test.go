@@ -53,7 +53,7 @@ func (v *view) scan() (groups int, f Finding) {
 func (v *view) seal(at []int64, flags uint32) int64 {
 	s := sealing{salt: testSalt, end: segmentEnd{end: v.header.lsn(at[2]), sum: v.mustSum(at)}}
 	clear(v.data[at[2]:])
-	return at[2] + int64(copy(v.data[at[2]:], s.group(flags, []stable{{key: 4, value: bytes.Repeat([]byte("value"), 200)}})))
+	return at[2] + int64(copy(v.data[at[2]:], s.group(flags, &state{keys: []stable{{key: 4, value: bytes.Repeat([]byte("value"), 200)}}})))
 }
 
 // The decision table of the package comment, row by row.

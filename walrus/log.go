@@ -37,6 +37,11 @@ type Log struct {
 	// are there, so those before it are needed for entries only.
 	settled uint64
 
+	// stagedTxs are the transactions in doubt with everything accepted by Stage. The other two
+	// belong to try.
+	stagedTxs, trialTxs []prepared
+	planned             []change
+
 	open   *Group // collects
 	flight *Group // cut and not yet published
 	free   *Group

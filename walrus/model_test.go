@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/walrus"
 )
@@ -45,14 +47,15 @@ func (t modelTopic) next() uint64 { return t.First + uint64(len(t.Entries)) }
 type model struct {
 	Topics map[walrus.Topic]modelTopic
 	Keys   map[uint16]string
+	Txs    map[uint64][]walrus.Change // in doubt
 }
 
 func newModel() *model {
-	return &model{Topics: map[walrus.Topic]modelTopic{}, Keys: map[uint16]string{}}
+	return &model{Topics: map[walrus.Topic]modelTopic{}, Keys: map[uint16]string{}, Txs: map[uint64][]walrus.Change{}}
 }
 
 func (m *model) clone() *model {
-	c := &model{Topics: maps.Clone(m.Topics), Keys: maps.Clone(m.Keys)}
+	c := &model{Topics: maps.Clone(m.Topics), Keys: maps.Clone(m.Keys), Txs: maps.Clone(m.Txs)}
 	for id, t := range c.Topics {
 		t.Entries = slices.Clone(t.Entries)
 		c.Topics[id] = t
@@ -105,6 +108,62 @@ func (s *script) truncateFront(t walrus.Topic, first uint64) {
 func (s *script) rebase(t walrus.Topic, first uint64) {
 	s.batch.Rebase(t, first)
 	s.model.Topics[t] = modelTopic{First: first}
+}
+
+// prepare makes the batch, which is empty so far, the first phase of a transaction.
+func (s *script) prepare(tx uint64, changes ...walrus.Change) {
+	for _, c := range changes {
+		if c.IsSet {
+			s.batch.Set(c.Key, c.Payload)
+		} else {
+			s.batch.Entry(c.Topic, 0, c.Term, c.Flags, c.Payload)
+		}
+	}
+	s.batch.Prepare(tx)
+	s.model.Txs[tx] = changes
+}
+
+func (s *script) commit(tx uint64) {
+	s.batch.Commit(tx)
+	for _, c := range s.model.Txs[tx] {
+		if c.IsSet {
+			s.model.Keys[c.Key] = string(c.Payload)
+			continue
+		}
+		topic := s.model.topic(c.Topic)
+		topic.Entries = append(slices.Clip(topic.Entries), modelEntry{Term: c.Term, Flags: c.Flags, Data: string(c.Payload)})
+		s.model.Topics[c.Topic] = topic
+	}
+	delete(s.model.Txs, tx)
+}
+
+func (s *script) abort(tx uint64) {
+	s.batch.Abort(tx)
+	delete(s.model.Txs, tx)
+}
+
+// randomTransaction prepares something, or decides what is prepared.
+func (s *script) randomTransaction(r *rng) {
+	tx := uint64(r.below(4))
+	switch _, found := s.model.Txs[tx]; {
+	case found && r.chance(4):
+		s.abort(tx)
+	case found:
+		s.commit(tx)
+		s.random(r) // after it, in the same batch
+	default:
+		var changes []walrus.Change
+		for range r.below(4) {
+			c := walrus.Change{Topic: mainTopic, Term: uint64(r.below(5)), Flags: uint8(r.below(4)), Payload: make([]byte, r.below(400))}
+			if r.chance(3) {
+				c = walrus.Change{IsSet: true, Key: uint16(r.below(3)), Payload: []byte(fmt.Sprint("prepared", r.below(1000)))}
+			} else if r.chance(2) {
+				c.Topic = otherTopic
+			}
+			changes = append(changes, c)
+		}
+		s.prepare(tx, changes...)
+	}
 }
 
 // random adds one change that is allowed.
@@ -161,6 +220,9 @@ func read(disk runtime.FS, l *walrus.Log) (*model, error) {
 		if v, ok := l.Get(key); ok {
 			m.Keys[key] = string(v)
 		}
+	}
+	for _, tx := range l.Prepared() {
+		m.Txs[tx.ID] = tx.Changes
 	}
 	return m, checkMirror(l)
 }
@@ -221,6 +283,9 @@ func diff(want, got *model) string {
 	}
 	if !maps.Equal(want.Keys, got.Keys) {
 		return fmt.Sprintf("keys: want %v, got %v", want.Keys, got.Keys)
+	}
+	if text := cmp.Diff(want.Txs, got.Txs, cmpopts.EquateEmpty()); text != "" {
+		return "in doubt: " + text
 	}
 	return ""
 }
@@ -327,6 +392,10 @@ func replaced(placed []walrus.Placed, p walrus.Placed) bool {
 // stage builds a batch of n random changes and stages it.
 func (d *driver) stage(n int) error {
 	s := script{model: d.next.clone()}
+	if d.rng.chance(6) {
+		s.randomTransaction(&d.rng)
+		return d.stageScript(&s)
+	}
 	for range n {
 		s.random(&d.rng)
 	}

@@ -3,6 +3,7 @@ package walrus
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/octopii-go/octopii/runtime"
 )
@@ -96,6 +97,10 @@ func (r *recovery) log(lock io.Closer, u *unit, s spare) *Log {
 	}
 	for _, t := range l.topics {
 		t.staged = t.live
+	}
+	l.stagedTxs = slices.Clone(l.txs)
+	for _, p := range l.txs {
+		r.report.InDoubt = append(r.report.InDoubt, p.id)
 	}
 	r.setEnds(u)
 	oldest := l.segs[0].seq

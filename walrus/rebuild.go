@@ -169,7 +169,7 @@ func (r *recovery) fill(u *unit) error {
 	g := u.group
 	u.header.put(g.buf[:bodyStart])
 	g.resalt(u.header.salt)
-	g.addMissingKeys(r.state.keys, u.header.salt)
+	g.addMissing(&r.state, u.header.salt)
 	h := groupHeader{lsn: u.header.base, durable: u.header.prev.end, prevSum: u.header.prev.sum, flags: groupRecovered}
 	r.sum = g.seal(h, u.header.salt)
 	g.seg, g.off = u.seg, bodyStart

@@ -74,7 +74,7 @@ func (l *Log) planReopen(g *Group) *reopening {
 	n.ops = append(n.ops, g.ops...)
 	u.header.put(n.buf[:bodyStart])
 	n.resalt(u.header.salt)
-	n.addMissingKeys(l.keys, u.header.salt)
+	n.addMissing(&l.state, u.header.salt)
 	h := groupHeader{lsn: u.header.base, durable: own.lsn, prevSum: own.prevSum, flags: groupRecovered}
 	r := &reopening{o: l.o, u: u, failed: g.file, sum: n.seal(h, u.header.salt)}
 	n.seg, n.off = u.seg, bodyStart

@@ -60,6 +60,7 @@ type Report struct {
 	Closed   bool      // its end is the seal of a close
 	Groups   int       // found valid
 	Records  int       // in those groups
+	InDoubt  []uint64  // transactions that are prepared and not decided
 	// Reappended is how many records were written again because no durable claim
 	// covered them, and Placed where the payloads written again lie now. The older
 	// copies stay where they are as long as their file does.

@@ -124,11 +124,12 @@ func (v *view) parseRecord(at, end int64) (record, *flaw) {
 		return r, bad.over(at, at+recordHeaderSummed, at+recordHeaderSummed, seed(salt, seedRecord))
 	}
 	switch r.kind {
-	case kindEntry, kindLink, kindSet, kindTruncateBack, kindTruncateFront, kindRebase, kindSeal:
+	case kindEntry, kindLink, kindSet, kindTruncateBack, kindTruncateFront, kindRebase, kindSeal,
+		kindPrepare, kindCommit, kindAbort:
 	default:
 		return r, &flaw{off: at, what: "record of unknown kind", op: &r, sound: true}
 	}
-	if at+int64(r.size()) > end || (r.kind == kindSet || r.kind == kindSeal) != (r.topic == 0) {
+	if at+int64(r.size()) > end || r.kind.topicless() != (r.topic == 0) {
 		return r, &flaw{off: at, what: "record that makes no sense", op: &r, sound: true}
 	}
 	if !r.kind.carries() {

@@ -188,13 +188,14 @@ type sealing struct {
 }
 
 // group returns the seal as a group that stands at the segment's end. If the log is closed
-// there, no later segment repeats the stable keys: then the seal does.
-func (s *sealing) group(flags uint32, keys []stable) []byte {
+// there, no later segment repeats the stable keys and the transactions in doubt: then the
+// seal does, if it is given them.
+func (s *sealing) group(flags uint32, kept *state) []byte {
 	g := &Group{buf: make([]byte, 0, bodyStart+len(s.journal.buf)+256)}
 	g.reset(s.salt)
 	p := s.journal.bytes()
 	g.add(record{kind: kindSeal, length: uint32(len(p))}, p, s.salt)
-	g.addMissingKeys(keys, s.salt)
+	g.addMissing(kept, s.salt)
 	g.seal(groupHeader{lsn: s.end.end, durable: s.end.end, prevSum: s.end.sum, flags: groupSeal | flags}, s.salt)
 	return g.bytes()
 }
@@ -210,7 +211,7 @@ func (s *sealing) write(d disk) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // makes nothing durable
-	return writeAll(f, s.group(0, nil), s.off)
+	return writeAll(f, s.group(0, &state{}), s.off)
 }
 
 // sealChore writes the oldest seal that is due.
@@ -309,8 +310,15 @@ func (r *recovery) replaySeal(v *view, seq uint64) error {
 	if err := r.state.replay(p, seq); err != nil {
 		return r.corrupt(CorruptError{File: v.name, What: err.Error()})
 	}
-	for _, op := range v.ops[1:] {
-		r.state.set(uint16(op.index), op.in(v.data))
+	for i := range v.ops[1:] {
+		op := &v.ops[1+i]
+		err := errors.New("seal with records of unknown kind")
+		if op.kind == kindSet || op.kind == kindPrepare {
+			err = r.state.apply(&op.record, op.in(v.data), slot{})
+		}
+		if err != nil {
+			return r.corrupt(CorruptError{File: v.name, What: err.Error()})
+		}
 	}
 	r.report.Sealed++
 	r.report.Groups += int(binary.LittleEndian.Uint64(p[0:]))

@@ -1,6 +1,7 @@
 package walrus_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -149,6 +150,11 @@ func TestOneSegmentIsTakenForASpare(t *testing.T) {
 	if s.Recycled != 2 || s.Removed < 5 || s.Segments != 2 || left != 4 || before-left != int(s.Removed+s.Recycled)-1 {
 		t.Errorf("%d files before, %d after: %+v", before, left, s)
 	}
+	for _, name := range d.segments()[2:] {
+		if n := d.disk.seen[name]; len(n.data) != 12<<10 || len(bytes.TrimLeft(n.data, "\x00")) > 0 || !bytes.Equal(n.data, n.device) {
+			t.Errorf("%s holds %d bytes, not all of them zeros on the device", name, len(n.data))
+		}
+	}
 }
 
 // What is due when the log is closed is sealed then.
@@ -171,5 +177,44 @@ func TestCloseWritesTheSealsThatAreDue(t *testing.T) {
 	}
 	if d.report.Segments < 2 || d.report.Sealed != d.report.Segments {
 		t.Errorf("%+v", d.report)
+	}
+}
+
+// What a reader or the scrub has pinned stays until it is released, whatever is truncated.
+func TestPinnedSegmentStays(t *testing.T) {
+	d := opened(t)
+	grow := func(n int) {
+		t.Helper()
+		for range n {
+			d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat("x", 700)) })
+			if err := d.chores(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	grow(30)
+	extents, err := d.log.Locate(mainTopic, 1, 10, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scrub, scrubbed := d.log.Scrub(1 << 20)
+	d.put(t, func(s *script) { s.truncateFront(mainTopic, s.model.topic(mainTopic).next()) })
+	grow(30)
+	if s := d.log.Stats(); s.Removed+s.Recycled > 0 {
+		t.Errorf("pinned, and %+v", s)
+	}
+	if err := scrub(d.disk); err != nil {
+		t.Errorf("scrub: %v", err)
+	}
+	scrubbed(nil)
+	read := 0
+	err = walrus.ReadExtents(d.disk, extents, func(uint64, uint64, uint8, []byte) error { read++; return nil })
+	if err != nil || read != 9 {
+		t.Errorf("read %d entries, %v", read, err)
+	}
+	d.log.Release(extents)
+	grow(3)
+	if s := d.log.Stats(); s.Removed+s.Recycled < 5 {
+		t.Errorf("released, and %+v", s)
 	}
 }

@@ -7,8 +7,9 @@ import "fmt"
 //   - ErrGap or ErrCompacted: an index does not fit the topic, including what is staged;
 //   - ErrTooLarge: a limit forbids the batch for good;
 //   - ErrFull: stage it again after the next Cut or chore;
-//   - ErrNoSpace: the device is full. Refused are
-//     entries, unless Batch.Insist says otherwise;
+//   - ErrTransaction: what is to be decided is not prepared, or the other way round;
+//   - ErrNoSpace: the device is full. Refused are entries and
+//     transactions, unless Batch.Insist says otherwise;
 //   - ErrFailed: the log has stopped.
 //
 // An empty batch stages nothing. Staged changes are visible to nobody
@@ -17,62 +18,92 @@ func (l *Log) Stage(b *Batch) error {
 	if l.failed != nil {
 		return l.failed
 	}
-	if len(b.ops) == 0 {
+	if len(b.ops) == 0 && !b.prepares {
 		return nil
 	}
-	size, err := l.try(b)
+	ops, size, err := l.try(b)
 	if err != nil {
 		return err
 	}
 	if err := l.fits(size); err != nil {
 		return err
 	}
-	if b.appends() && !b.insist && l.NoSpace(size) {
+	if !b.insist && appends(ops) && l.NoSpace(size) {
 		return fmt.Errorf("walrus: batch of %d bytes: %w", size, ErrNoSpace)
 	}
 	for _, t := range l.topics {
 		t.staged = t.trial
 	}
 	salt := l.open.salt
-	for i := range b.ops {
-		l.encode(&b.ops[i], salt)
+	for i := range ops {
+		l.encode(&ops[i], salt)
+	}
+	if b.prepares || b.decides {
+		l.stagedTxs, l.trialTxs = l.trialTxs, l.stagedTxs
+		clear(l.planned) // the payloads are their owners' again
 	}
 	return nil
 }
 
-// try applies the batch to the trial bounds and returns its size in bytes.
-func (l *Log) try(b *Batch) (size int, err error) {
+// appends reports whether there are entries, or a transaction that may have some.
+func appends(ops []change) bool {
+	for i := range ops {
+		if k := ops[i].kind; k == kindEntry || k == kindPrepare {
+			return true
+		}
+	}
+	return false
+}
+
+// try applies the batch to the trial bounds. It returns the changes that it comes to, and their
+// size in bytes.
+func (l *Log) try(b *Batch) (ops []change, size int, err error) {
 	for _, t := range l.topics {
 		t.trial = t.staged
 	}
-	for i := range b.ops {
-		op := &b.ops[i]
-		if len(op.payload) > l.o.GroupBytes {
-			return 0, fmt.Errorf("walrus: payload of %d bytes: %w", len(op.payload), ErrTooLarge)
-		}
-		size += op.size()
-		if op.kind == kindSet {
-			if len(op.payload) > MaxValue || op.index >= MaxKeys {
-				return 0, fmt.Errorf("walrus: key %d, %d bytes: %w", op.index, len(op.payload), ErrTooLarge)
-			}
-			continue
-		}
-		t := l.topic(op.topic)
-		if t == nil || op.topic == 0 {
-			return 0, fmt.Errorf("walrus: topic %d: %w", op.topic, ErrTooLarge)
-		}
-		if t.main != nil {
-			return 0, fmt.Errorf("walrus: topic %d is a mirror: %w", op.topic, ErrMirror)
-		}
-		if t.trial, err = t.trial.after(&op.record); err != nil {
-			return 0, err
-		}
-		if t.recovery != nil {
-			t.recovery.trial = t.trial
-			size += recordHeaderBytes
-		}
+	if b.prepares || b.decides {
+		size, err = l.tryTransaction(b)
+		return l.planned, size, err
 	}
-	return size, nil
+	for i := range b.ops {
+		n, err := l.check(&b.ops[i])
+		if err != nil {
+			return nil, 0, err
+		}
+		size += n
+	}
+	return b.ops, size, nil
+}
+
+// check applies a change to the trial bounds and returns its size in bytes.
+func (l *Log) check(op *change) (size int, err error) {
+	if len(op.payload) > l.o.GroupBytes {
+		return 0, fmt.Errorf("walrus: payload of %d bytes: %w", len(op.payload), ErrTooLarge)
+	}
+	if op.kind == kindSet && (len(op.payload) > MaxValue || op.index >= MaxKeys) {
+		return 0, fmt.Errorf("walrus: key %d, %d bytes: %w", op.index, len(op.payload), ErrTooLarge)
+	}
+	if op.kind.topicless() {
+		return op.size(), nil
+	}
+	if op.topic == 0 {
+		return 0, fmt.Errorf("walrus: topic 0: %w", ErrTooLarge)
+	}
+	t := l.topic(op.topic)
+	if t == nil {
+		return 0, fmt.Errorf("walrus: topic %d: %w", op.topic, ErrTooLarge)
+	}
+	if t.main != nil {
+		return 0, fmt.Errorf("walrus: topic %d is a mirror: %w", op.topic, ErrMirror)
+	}
+	if t.trial, err = t.trial.after(&op.record); err != nil {
+		return 0, err
+	}
+	if t.recovery != nil {
+		t.recovery.trial = t.trial
+		return op.size() + recordHeaderBytes, nil
+	}
+	return op.size(), nil
 }
 
 // fits checks the room for size more bytes.
@@ -103,7 +134,7 @@ func (l *Log) NoSpace(bytes int) bool {
 // encode puts one change, and the link that mirrors it, into the open group.
 func (l *Log) encode(c *change, salt uint64) {
 	off := l.open.add(c.record, c.payload, salt)
-	if c.kind == kindSet {
+	if c.kind.topicless() {
 		return
 	}
 	t := l.find(c.topic)
@@ -166,7 +197,7 @@ func (l *Log) rotate(g *Group) {
 	header.prev = segmentEnd{seq: old.seq, end: seg.base, sum: l.prevSum}
 	header.put(g.buf[:bodyStart])
 	g.resalt(seg.salt)
-	g.addMissingKeys(l.keys, seg.salt)
+	g.addMissing(&l.state, seg.salt)
 
 	old.end = l.end
 	l.finish(old, l.end, header.prev.sum)

@@ -127,6 +127,8 @@ type stable struct {
 type state struct {
 	topics []*topic // ascending by id
 	keys   []stable // ascending by key
+	// txs are the transactions in doubt, ascending by number.
+	txs []prepared
 	// journal is that of the segment to which groups are being published.
 	journal journal
 }
@@ -189,8 +191,14 @@ func (s *state) set(key uint16, value []byte) {
 
 // apply publishes a record whose payload, if it has one, is given.
 func (s *state) apply(r *record, payload []byte, place slot) error {
-	if r.kind == kindSet {
+	switch r.kind {
+	case kindSet:
 		s.set(uint16(r.index), payload)
+		return nil
+	case kindPrepare:
+		return s.prepare(r.index, payload)
+	case kindCommit, kindAbort:
+		s.decide(r.index)
 		return nil
 	}
 	t := s.topic(r.topic)

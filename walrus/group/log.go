@@ -74,8 +74,8 @@ func Open(fs runtime.FS, o walrus.Options) (*Log, *walrus.Report, error) {
 // Append makes a batch durable: when it returns nil, the batch is on the disk and
 // visible, all of it. It blocks for one flush, or two if one has begun already. The batch may be
 // reused when Append has returned. Errors match
-//   - walrus.ErrGap, ErrCompacted, ErrTooLarge or ErrMirror: the batch does not fit the log,
-//     and nothing has happened;
+//   - walrus.ErrGap, ErrCompacted, ErrTooLarge, ErrMirror or ErrTransaction: the batch does not
+//     fit the log, and nothing has happened;
 //   - walrus.ErrNoSpace: the device is full, the batch has entries, and nothing has happened; try
 //     again when there is space. What has no entries, such as truncations, is still taken;
 //   - walrus.ErrFull: there is no room for another segment, and nothing has happened;
@@ -136,6 +136,13 @@ func (l *Log) Get(key uint16) ([]byte, bool) {
 		return nil, false
 	}
 	return append([]byte(nil), value...), true
+}
+
+// Prepared returns the transactions that are durably prepared and not decided.
+func (l *Log) Prepared() []walrus.Transaction {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.Prepared()
 }
 
 // Close refuses what comes from now on, waits until all that was taken in is durable and all
