@@ -17,6 +17,7 @@ import (
 type content struct {
 	topics map[walrus.Topic]*topic
 	keys   map[uint16]key
+	txs    map[uint64]key // transactions in doubt
 	// losses is how often unknown records were lost.
 	losses int
 }
@@ -51,7 +52,7 @@ type key struct {
 }
 
 func newContent() *content {
-	return &content{topics: map[walrus.Topic]*topic{}, keys: map[uint16]key{}}
+	return &content{topics: map[walrus.Topic]*topic{}, keys: map[uint16]key{}, txs: map[uint64]key{}}
 }
 
 // visitor returns the visitor that builds the content.
@@ -71,8 +72,10 @@ func (c *content) topic(id walrus.Topic) *topic {
 	return t
 }
 
-// segment takes over the bounds of a header: they were durable with it.
+// segment takes over the bounds of a header: they were durable with it. The transactions that were
+// in doubt then are repeated in its first group.
 func (c *content) segment(s walrus.SegmentInfo) error {
+	clear(c.txs)
 	for _, row := range s.Topics {
 		t := c.topic(row.Topic)
 		if t.mirrorOf = row.MirrorOf; t.mirrorOf == 0 {
@@ -91,12 +94,23 @@ func (c *content) lost(walrus.LostInfo) error {
 		k.doubtful = true
 		c.keys[id] = k
 	}
+	for id, k := range c.txs {
+		k.doubtful = true
+		c.txs[id] = k
+	}
 	return nil
 }
 
 func (c *content) record(r walrus.RecordInfo) error {
-	if r.Kind == walrus.RecordSet {
+	switch r.Kind {
+	case walrus.RecordSet:
 		c.keys[uint16(r.Index)] = key{lsn: r.LSN, length: r.Length, broken: r.Broken}
+		return nil
+	case walrus.RecordPrepare:
+		c.txs[r.Index] = key{lsn: r.LSN, length: r.Length, broken: r.Broken}
+		return nil
+	case walrus.RecordCommit, walrus.RecordAbort:
+		delete(c.txs, r.Index)
 		return nil
 	}
 	t := c.topic(r.Topic)
@@ -290,6 +304,11 @@ func (c *content) lossy() bool {
 		}
 	}
 	for _, k := range c.keys {
+		if k.broken {
+			return true
+		}
+	}
+	for _, k := range c.txs {
 		if k.broken {
 			return true
 		}

@@ -92,8 +92,8 @@ func (d *dump) wants(r *walrus.RecordInfo) bool {
 	case d.from.set && r.Index < d.from.n, d.to.set && r.Index > d.to.n:
 		return false
 	}
-	// The index of a set record is a key: a range of indexes is not about it.
-	return r.Kind != walrus.RecordSet || !d.from.set && !d.to.set
+	// The index of a key or a transaction is not that of an entry: a range is not about it.
+	return r.Topic != 0 || !d.from.set && !d.to.set
 }
 
 func (d *dump) tellSegment(s walrus.SegmentInfo) error {
@@ -161,6 +161,10 @@ func fields(r *walrus.RecordInfo) string {
 		return fmt.Sprintf("%6d %10d %8d %5d", r.Topic, r.Index, r.Term, r.Flags)
 	case walrus.RecordSet:
 		return fmt.Sprintf("%6s %10s %8s %5s %8d  %s", "", "key "+strconv.FormatUint(r.Index, 10), "", "", r.Length, preview(r))
+	case walrus.RecordPrepare:
+		return fmt.Sprintf("%6s %10s %8s %5s %8d  %s", "", "tx "+strconv.FormatUint(r.Index, 10), "", "", r.Length, preview(r))
+	case walrus.RecordCommit, walrus.RecordAbort:
+		return fmt.Sprintf("%6s %10s", "", "tx "+strconv.FormatUint(r.Index, 10))
 	}
 	return fmt.Sprintf("%6d %10d", r.Topic, r.Index)
 }

@@ -236,10 +236,35 @@ func (r *repair) copy(rec walrus.RecordInfo) error {
 			return nil
 		}
 		r.batch.Set(uint16(rec.Index), slices.Clone(rec.Payload))
+	case walrus.RecordPrepare:
+		return r.prepare(rec)
 	default:
 		return nil
 	}
 	return r.add(rec.Length)
+}
+
+// prepare copies a transaction in doubt, which needs a batch of its own.
+func (r *repair) prepare(rec walrus.RecordInfo) error {
+	if k, ok := r.kept.txs[rec.Index]; !ok || k.broken || k.lsn != rec.LSN {
+		return nil
+	}
+	changes, err := rec.Changes()
+	if err != nil {
+		return err
+	}
+	if err := r.flush(); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if c.IsSet {
+			r.batch.Set(c.Key, c.Payload)
+		} else {
+			r.batch.Entry(c.Topic, 0, c.Term, c.Flags, c.Payload)
+		}
+	}
+	r.batch.Prepare(rec.Index)
+	return r.flush()
 }
 
 // check compares the new log with what it should hold.
@@ -262,6 +287,11 @@ func (r *repair) check(path string) error {
 		lo, hi, _ := want.kept()
 		if t := got.topic(id); want.mirrorOf == 0 && (t.first != lo || t.next() != hi) {
 			return fmt.Errorf("topic %d holds [%d,%d), not [%d,%d)", id, t.first, t.next(), lo, hi)
+		}
+	}
+	for id, k := range r.kept.txs {
+		if _, ok := got.txs[id]; ok == k.broken {
+			return fmt.Errorf("transaction %d: in doubt %v", id, ok)
 		}
 	}
 	return nil
@@ -292,6 +322,14 @@ func (r *repair) lines() (out []string) {
 			out = append(out, fmt.Sprintf("DROPPED  topic %d: %s%s: %s", id, interval(d.lo, d.hi), size, d.why()))
 		}
 	}
+	kept := 0
+	for _, id := range slices.Sorted(maps.Keys(r.kept.txs)) {
+		if r.kept.txs[id].broken {
+			out = append(out, fmt.Sprintf("DROPPED  transaction %d, in doubt: damaged", id))
+		} else {
+			kept++
+		}
+	}
 	keys := slices.Sorted(maps.Keys(r.kept.keys))
 	for _, id := range keys {
 		if r.kept.keys[id].broken {
@@ -313,6 +351,9 @@ func (r *repair) lines() (out []string) {
 		if !r.kept.keys[id].broken {
 			n++
 		}
+	}
+	if kept > 0 {
+		out = append(out, "kept     "+count(kept, "transaction")+" in doubt")
 	}
 	return append(out, "kept     "+count(n, "key"))
 }
@@ -354,6 +395,11 @@ func (r *repair) json() object {
 		t := r.kept.topics[id]
 		if lo, hi, _ := t.kept(); t.mirrorOf == 0 {
 			o.Topics = append(o.Topics, object{Type: "topic", Topic: uint16(id), First: &lo, Next: &hi})
+		}
+	}
+	for _, line := range r.kept.inDoubtJSON() {
+		if !line.Damaged {
+			o.InDoubt = append(o.InDoubt, line)
 		}
 	}
 	for _, line := range r.kept.keysJSON() {

@@ -62,6 +62,7 @@ type object struct {
 	Kind      string  `json:"kind,omitempty"`
 	Topic     uint16  `json:"topic,omitempty"`
 	Key       *uint64 `json:"key,omitempty"`
+	Tx        *uint64 `json:"tx,omitempty"`
 	Index     *uint64 `json:"index,omitempty"`
 	Term      *uint64 `json:"term,omitempty"`
 	Flags     *uint8  `json:"flags,omitempty"`
@@ -76,6 +77,7 @@ type object struct {
 	Findings []object `json:"findings,omitempty"`
 	Topics   []object `json:"topics,omitempty"`
 	Keys     []object `json:"keys,omitempty"`
+	InDoubt  []object `json:"in_doubt,omitempty"`
 	Dropped  []object `json:"dropped,omitempty"`
 	Notes    []string `json:"notes,omitempty"`
 	First    *uint64  `json:"first,omitempty"`
@@ -98,6 +100,10 @@ func recordJSON(r *walrus.RecordInfo) object {
 	switch r.Kind {
 	case walrus.RecordSet:
 		o.Key, o.Bytes = &r.Index, &length
+	case walrus.RecordPrepare:
+		o.Tx, o.Bytes = &r.Index, &length
+	case walrus.RecordCommit, walrus.RecordAbort:
+		o.Tx = &r.Index
 	case walrus.RecordEntry:
 		o.Index, o.Term, o.Flags, o.Bytes = &r.Index, &r.Term, &r.Flags, &length
 	case walrus.RecordLink:

@@ -49,6 +49,7 @@ func runVerify(out io.Writer, args []string) (status, error) {
 		o := reportJSON(f, report)
 		lossy := c.lossy()
 		o.Topics, o.Keys, o.Dropped, o.Lost = c.topicsJSON(), c.keysJSON(), c.droppedJSON(), &lossy
+		o.InDoubt = c.inDoubtJSON()
 		return statusOf(report), json.NewEncoder(out).Encode(o)
 	}
 	writeReport(out, f, report)
@@ -70,9 +71,15 @@ func (c *content) write(out io.Writer) {
 		}
 		fmt.Fprintf(out, "  topic %-5d %s%s\n", id, interval(t.first, t.next()), t.missing())
 	}
+	writeKeys(out, "keys", c.keys)
+	writeKeys(out, "in doubt", c.txs)
+}
+
+// writeKeys prints a line with the sizes of keys or of transactions, if there are any.
+func writeKeys[K uint16 | uint64](out io.Writer, title string, keys map[K]key) {
 	var names []string
-	for _, id := range slices.Sorted(maps.Keys(c.keys)) {
-		k := c.keys[id]
+	for _, id := range slices.Sorted(maps.Keys(keys)) {
+		k := keys[id]
 		name := fmt.Sprintf("%d (%d B)", id, k.length)
 		if k.broken {
 			name = fmt.Sprintf("%d (DAMAGED)", id)
@@ -83,7 +90,7 @@ func (c *content) write(out io.Writer) {
 		names = append(names[:findingsMax], fmt.Sprintf("and %d more", n-findingsMax))
 	}
 	if len(names) > 0 {
-		fmt.Fprintf(out, "  keys        %s\n", strings.Join(names, ", "))
+		fmt.Fprintf(out, "  %-11s %s\n", title, strings.Join(names, ", "))
 	}
 }
 
@@ -135,6 +142,14 @@ func (c *content) keysJSON() (out []object) {
 	return out
 }
 
+func (c *content) inDoubtJSON() (out []object) {
+	for _, id := range slices.Sorted(maps.Keys(c.txs)) {
+		length := int64(c.txs[id].length)
+		out = append(out, object{Type: "transaction", Tx: &id, Bytes: &length, Damaged: c.txs[id].broken})
+	}
+	return out
+}
+
 // droppedJSON lists what a repair leaves out.
 func (c *content) droppedJSON() (out []object) {
 	for _, id := range c.ids() {
@@ -150,6 +165,11 @@ func (c *content) droppedJSON() (out []object) {
 	for _, id := range slices.Sorted(maps.Keys(c.keys)) {
 		if number, length := uint64(id), int64(c.keys[id].length); c.keys[id].broken {
 			out = append(out, object{Type: "dropped", Key: &number, Bytes: &length, What: "its last value is damaged"})
+		}
+	}
+	for _, o := range c.inDoubtJSON() {
+		if o.Damaged {
+			out = append(out, object{Type: "dropped", Tx: o.Tx, Bytes: o.Bytes, What: "a transaction in doubt, damaged"})
 		}
 	}
 	return out
