@@ -49,6 +49,7 @@ var table = []row{
 		external: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
 	{path: "walrus/group", imports: []string{"runtime", "walrus"}},
+	{path: "walrus/planted"},
 	{path: "transport/linktest", imports: []string{"runtime", "transport"}},
 	{path: "transport/quic", imports: []string{"runtime", "transport"}, external: []string{"github.com/quic-go/quic-go"}},
 	{path: "cmd/walrus", imports: []string{"runtime", "walrus", "walrus/group", "runtime/host"}},

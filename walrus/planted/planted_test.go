@@ -1,0 +1,118 @@
+package planted
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	// What is tested: with it the result counts as long as it is the same.
+	_ "github.com/octopii-go/octopii/walrus"
+)
+
+// planted are bugs that the simulated cluster has no way to find: what they take is an option
+// that no node uses, or a moment that no run has met. Each has a test in package walrus that fails with it.
+// Old is whole lines of the file, there only once, and new the lines in their place.
+var planted = []struct {
+	name, test string
+	file       string
+	old, new   string
+}{
+	{
+		"the mark of a close outlives the next open", "TestMarkIsGoneBeforeTheLogGoesOn", "closing.go",
+		"	if err := r.d.remove(path.Join(r.o.Dir, closedName)); err != nil {",
+		"	if err := error(nil); err != nil {",
+	},
+	{
+		"the mark of another segment is trusted", "TestMarkIsGoneBeforeTheLogGoesOn", "closing.go",
+		"	if !r.markHolds || r.o.VerifyOnOpen || h.seq != r.mark.seq || h.salt != r.mark.salt || r.mark.end < h.base {\n		return nil, nil\n	}",
+		"	if !r.markHolds || r.o.VerifyOnOpen {\n		return nil, nil\n	}\n	r.files = r.files[:1+top]\n	r.headers = nil",
+	},
+	{
+		"a seal is trusted without its checksums", "TestDamagedSealsAreIgnored", "scan.go",
+		"	if payloadSum(salt, r.topic, r.index, v.data[lo:hi]) != r.sum {",
+		"	if r.kind != kindSeal && payloadSum(salt, r.topic, r.index, v.data[lo:hi]) != r.sum {",
+	},
+	{
+		"a seal is written before a later segment is in use", "TestRandomLives", "chore.go",
+		"	case len(l.sealings) > 0 && l.sealings[0].seq < l.settled:",
+		"	case len(l.sealings) > 0:",
+	},
+	{
+		"a file whose sync failed gets a seal in the next life", "TestSpoiledFileIsLeftAlone", "replay.go",
+		"	if next.flags&headerSpoiled != 0 {",
+		"	if next.flags&headerSpoiled == headerFlags+1 {",
+	},
+	{
+		"a file whose sync failed is recycled in the next life", "TestSpoiledFileIsLeftAlone", "open.go",
+		"		seg.spoiled = next.flags&headerSpoiled != 0",
+		"		seg.spoiled = false",
+	},
+	{
+		"a reopened log uses LSNs again", "TestReopen", "reopen.go",
+		"	u.header.base = g.end + lsnGap",
+		"	u.header.base = own.lsn",
+	},
+	{
+		"a segment is written to as a spare before its old name is gone for good", "TestRandomLives", "spare.go",
+		"	if err := d.syncDir(m.dir); err != nil {\n		return err\n	}\n	m.recycled = \"\"",
+		"	m.recycled = \"\"",
+	},
+	{
+		"a recycled segment keeps its old bytes", "TestOneSegmentIsTakenForASpare", "spare.go",
+		"		if err := writeAll(m.file, m.zeros[:part], at); err != nil {",
+		"		if err := error(nil); err != nil {",
+	},
+	{
+		"a segment is removed though a reader or the scrub has it pinned", "TestPinnedSegmentStays", "chore.go",
+		"	if last >= l.settled || l.segs[0].pins > 0 {",
+		"	if last >= l.settled {",
+	},
+	{
+		"a transaction in doubt is not repeated in a new segment", "TestTransactionIsDecidedLater", "group.go",
+		"		if !g.mentions(p.id) {",
+		"		if p.id == 1<<63 {",
+	},
+	{
+		"a transaction that was decided in a sealed segment comes back", "TestDecidedTransactionStaysDecided", "replay.go",
+		"	r.state.txs = r.state.txs[:0] // its first group repeats those in doubt",
+		"",
+	},
+}
+
+func TestPlantedBugsAreFound(t *testing.T) {
+	for _, bug := range planted {
+		t.Run(bug.name, func(t *testing.T) {
+			path := filepath.Join("..", bug.file)
+			source, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count("\n"+string(source), "\n"+bug.old+"\n"); n != 1 {
+				t.Fatalf("the anchor is in %s %d times, want once", bug.file, n)
+			}
+			dir := t.TempDir()
+			mutant, overlay := filepath.Join(dir, bug.file), filepath.Join(dir, "overlay.json")
+			text := strings.Replace("\n"+string(source), "\n"+bug.old+"\n", "\n"+bug.new+"\n", 1)
+			here, err := filepath.Abs(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			replace, err := json.Marshal(map[string]map[string]string{"Replace": {here: mutant}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, data := range map[string][]byte{mutant: []byte(text), overlay: replace} {
+				if err := os.WriteFile(name, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			said, err := exec.Command("go", "test", "-vet=off", "-count=1", "-overlay", overlay, "-run", "^"+bug.test+"$", "..").CombinedOutput()
+			if err == nil || !strings.Contains(string(said), bug.test) || strings.Contains(string(said), "[build failed]") {
+				t.Errorf("%s: %v\n%s", bug.test, err, said)
+			}
+		})
+	}
+}
