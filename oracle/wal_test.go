@@ -245,6 +245,12 @@ var walCases = []struct {
 		t.ask(2, WalRequest{Ask: WalRead, At: WalMain})
 		t.emit(WalLocated, 2, WalMain, 1, 2, WalCompacted)
 	}},
+	{"its file is gone", "wal/file-gone", func(t *walTrace) {
+		t.write(1, walA)
+		t.ask(2, WalRequest{Ask: WalRead, At: WalMain})
+		t.emit(WalLocated, 2, WalMain, 1, 2, "")
+		t.emit(WalReadEnded, 2, 1, 0, 0, "no such file")
+	}},
 	{"another value", "wal/wrong-value", func(t *walTrace) { t.write(1, walValue(1)); t.emit(WalValueRead, 2, 1, 1, 5, "") }},
 	{"no value is read", "wal/wrong-value", func(t *walTrace) { t.write(1, walValue(1)); t.emit(WalValueRead, 2, 1, 0, 0, "") }},
 	{"refused for nothing", "wal/refusal", func(t *walTrace) {
@@ -261,6 +267,7 @@ var walCases = []struct {
 		t.read(8, 1, walContent(walA))
 		t.ask(1, WalRequest{Ask: WalWrite, Batches: [][]WalChange{{walA}}})
 		t.emit(WalRefused, 1, 0, 1, 0, "no")
+		t.reply(1, runtime.Refused)
 	}},
 	{"refused and staged", "wal/refused-staged", func(t *walTrace) { t.stage(1, walA); t.reply(1, runtime.Refused) }},
 	{"done too early", "wal/acked-early", func(t *walTrace) { t.stage(1, walA); t.cut(); t.reply(1, runtime.Done, 1) }},

@@ -20,7 +20,7 @@ const (
 	WalLocated runtime.EventKind = 0x920500e7
 	// WalEntryRead: call A has read entry C of topic B, whose hash is D.
 	WalEntryRead runtime.EventKind = 0xf8a11770
-	// WalReadEnded: what call A located has been read, or not, for the reason of the note.
+	// WalReadEnded: what call A located has been read, or not, for the reason of the note; B is 1 if its file is gone.
 	WalReadEnded runtime.EventKind = 0x920a40c6
 	// WalValueRead: call A has read key B; C is 1 if it has a value, D the hash of that.
 	WalValueRead runtime.EventKind = 0x27a6f6ff
@@ -41,14 +41,14 @@ const (
 // WalEvents describes the events of this file.
 var WalEvents = []runtime.EventInfo{
 	{Kind: WalStaged, Name: "wal.staged", Text: "batch {B} of call {A}"},
-	{Kind: WalRefused, Name: "wal.refused", Text: "batch {B} of call {A}: {note}"},
+	{Kind: WalRefused, Name: "wal.refused", Text: "batch {B} of call {A}, room {C}: {note}"},
 	{Kind: WalCut, Name: "wal.cut", Text: ""},
 	{Kind: WalPublished, Name: "wal.published", Text: ""},
 	{Kind: WalBounds, Name: "wal.bounds", Text: "topic {A} [{B}, {C})"},
 	{Kind: WalPlaced, Name: "wal.placed", Text: "entry {B} of topic {A} in {note} at {C}+{D}"},
 	{Kind: WalLocated, Name: "wal.located", Text: "for call {A}: topic {B} [{C}, {D}) {note}"},
 	{Kind: WalEntryRead, Name: "wal.entry-read", Text: "for call {A}: topic {B} entry {C} hash {D:x}"},
-	{Kind: WalReadEnded, Name: "wal.read-ended", Text: "for call {A} {note}"},
+	{Kind: WalReadEnded, Name: "wal.read-ended", Text: "for call {A} gone {B} {note}"},
 	{Kind: WalValueRead, Name: "wal.value-read", Text: "for call {A}: key {B} found {C} hash {D:x}"},
 	{Kind: WalTopicFound, Name: "wal.topic-found", Text: "topic {A} [{B}, {C}) labels {D:x}"},
 	{Kind: WalEntryFound, Name: "wal.entry-found", Text: "topic {A} entry {B} hash {C:x}"},

@@ -215,7 +215,12 @@ func (s *WalSuite) entryRead(r *runtime.Record) {
 }
 
 func (s *WalSuite) readEnded(r *runtime.Record) {
-	if c := s.call(r); c != nil && len(r.Note) == 0 && len(c.coming) > 0 {
+	c := s.call(r)
+	switch {
+	case c == nil:
+	case r.B == 1:
+		s.fail(r, walFileGone, "%v cannot read topic %d from %d on: %s", r.Node, c.topic, c.at, clip(r.Note))
+	case len(r.Note) == 0 && len(c.coming) > 0:
 		s.fail(r, walWrongRead, "%v reads topic %d up to %d, and %d entries are missing", r.Node, c.topic, c.at, len(c.coming))
 	}
 }

@@ -13,6 +13,7 @@ const (
 	walClaim
 	walWrongRead
 	walWrongRange
+	walFileGone
 	walWrongValue
 	walRefusal
 	walRefusedStaged
@@ -37,6 +38,7 @@ var walRules = [walRuleCount]Rule{
 	walClaim:         {"wal", "claim", "C7", Safety, "a record said to be durable is, byte for byte"},
 	walWrongRead:     {"wal", "wrong-read", "L1", Safety, "an entry is read as it was written, none is left out"},
 	walWrongRange:    {"wal", "wrong-range", "L1", Safety, "entries can be located exactly as long as the topic holds them"},
+	walFileGone:      {"wal", "file-gone", "S4", Safety, "the file of entries that were located is there until they are released"},
 	walWrongValue:    {"wal", "wrong-value", "L1", Safety, "a key has the value that was published last"},
 	walRefusal:       {"wal", "refusal", "V5", Safety, "a batch within the limits is not refused"},
 	walRefusedStaged: {"wal", "refused-staged", "K3", Safety, "what a client was told is refused was never staged"},

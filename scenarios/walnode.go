@@ -22,11 +22,12 @@ const (
 )
 
 // Times of a walNode: within which a recovery that it cuts short itself ends, and how long
-// it waits before it tries again a chore that has failed, or to open a log that would not.
+// it waits before it tries again a chore that has failed, or to open a log that would not, and between two pieces of a scrub.
 const (
 	walBootEndMax = 8 * time.Millisecond
 	walChorePause = 50 * time.Millisecond
 	walOpenPause  = 500 * time.Millisecond
+	walScrubPause = 20 * time.Millisecond
 )
 
 // walPhase is what a walNode is doing.
@@ -56,10 +57,13 @@ type walNode struct {
 	staged  []walPart
 	flight  []walPart
 	group   *walrus.Group
-	reads   int // under way
+	spoiled bool // the flush of the group has failed, and it is to be written elsewhere
+	reads   int  // under way
 	choring bool
 	choreAt runtime.Instant
 	flushAt runtime.Instant // when to write the group in flight again
+	scrubs  bool            // it looks for damage by itself
+	scrubAt runtime.Instant
 	reopen  []runtime.CallID
 	endAt   runtime.Instant // when the node ends while it boots
 	retryAt runtime.Instant // when it tries again to open the log
@@ -82,15 +86,20 @@ type walPart struct {
 }
 
 func newWalNode(options walrus.Options) *walNode {
-	return &walNode{options: options, endAt: runtime.Never, retryAt: runtime.Never, choreAt: runtime.Never, flushAt: runtime.Never}
+	return &walNode{
+		options: options, endAt: runtime.Never, retryAt: runtime.Never, choreAt: runtime.Never, scrubAt: runtime.Never,
+		flushAt: runtime.Never,
+	}
 }
 
 // Boot implements runtime.Node. Some boots end in the midst of the recovery, or right after
-// it; others recover twice.
+// it; others recover twice. Some verify all when they open, some do as they go along, and half
+// of them go on after a failed flush.
 func (n *walNode) Boot(env runtime.Env) {
 	n.env = env
 	draw := env.Uint64(purposeWalBoot)
 	job := &walBoot{inspect: draw%4 == 0, again: draw>>2%4 == 0}
+	n.options.Reopen, n.options.VerifyOnOpen, n.scrubs = draw>>40%2 == 0, draw>>41%4 == 0, draw>>43%2 == 0
 	switch draw >> 4 % 8 {
 	case 0:
 		n.endAt = env.Now().Add(time.Duration(draw >> 8 % uint64(walBootEndMax)))
@@ -142,6 +151,9 @@ func (n *walNode) opened(job *walBoot, err error) {
 		n.env.Reply(call, runtime.Done, nil)
 	}
 	n.reopen, n.choreAt = nil, n.env.Now()
+	if n.scrubs {
+		n.scrubAt = n.choreAt
+	}
 	n.settle()
 }
 
@@ -217,7 +229,9 @@ func (n *walNode) settle() {
 		n.flush()
 	}
 	n.stage()
+	n.elsewhere()
 	n.chore()
+	n.scrub()
 	n.cut()
 	idle := len(n.queue)+len(n.staged)+len(n.flight)+n.reads == 0 && !n.choring
 	switch {
@@ -236,8 +250,11 @@ func (n *walNode) settle() {
 // to be closed.
 func (n *walNode) arm() {
 	at := min(n.endAt, n.retryAt, n.flushAt)
-	if !n.choring && n.phase == walServing {
-		at = min(at, n.choreAt)
+	if n.phase == walServing {
+		at = min(at, n.scrubAt)
+		if !n.choring {
+			at = min(at, n.choreAt)
+		}
 	}
 	n.env.WakeAt(at)
 }

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
 
 	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/runtime"
@@ -58,6 +59,9 @@ func (n *walNode) wasRead(r *walReading, hi uint64, err error) {
 	ended := runtime.Event{Kind: oracle.WalReadEnded, A: uint64(r.call)}
 	if err != nil {
 		ended.Note = []byte(err.Error())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		ended.B = 1
 	}
 	n.env.Trace(ended)
 	switch {

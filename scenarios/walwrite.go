@@ -41,7 +41,7 @@ func (n *walNode) stagePart(p walPart) error {
 	case !errors.Is(err, walrus.ErrFull):
 		ev.Kind, ev.Note = oracle.WalRefused, []byte(err.Error())
 		if errors.Is(err, walrus.ErrNoSpace) {
-			ev.C = 1
+			ev.C, n.choreAt = 1, min(n.choreAt, n.env.Now().Add(walChorePause))
 		}
 		n.env.Trace(ev)
 		e.refused = true
@@ -102,16 +102,48 @@ func (n *walNode) flush() {
 // flushed learns that the group is durable, or that nobody can say. One for which there
 // was no room is written again later.
 func (n *walNode) flushed(err error) {
-	if errors.Is(err, walrus.ErrNoSpace) {
+	switch {
+	case errors.Is(err, walrus.ErrNoSpace):
 		n.flushAt = n.env.Now().Add(walChorePause)
 		n.settle()
 		return
-	}
-	if err != nil {
-		n.log.Fail(err)
-		n.env.Halt(err)
+	case err != nil && n.options.Reopen:
+		n.spoiled = true
+		n.settle()
+		return
+	case err != nil:
+		n.fail(err)
 		return
 	}
+	n.publish()
+}
+
+func (n *walNode) fail(err error) {
+	n.log.Fail(err)
+	n.env.Halt(err)
+}
+
+// elsewhere writes the group whose flush has failed into another segment, once no chore is
+// under way.
+func (n *walNode) elsewhere() {
+	if !n.spoiled || n.choring {
+		return
+	}
+	job, done := n.log.Reopen(n.group)
+	n.spoiled, n.choring = false, true
+	n.env.Submit(walLogLane, job, func(err error) {
+		n.choring = false
+		done(err)
+		if err != nil {
+			n.fail(err)
+			return
+		}
+		n.publish()
+	})
+}
+
+// publish makes the group in flight visible, and tells who waits for it.
+func (n *walNode) publish() {
 	placed := n.log.Publish(n.group)
 	n.env.Trace(runtime.Event{Kind: oracle.WalPublished})
 	for topic := uint64(1); topic < oracle.WalTopics; topic++ {
@@ -151,6 +183,30 @@ func (n *walNode) chore() {
 		if err != nil {
 			n.choreAt = n.choreAt.Add(walChorePause)
 		}
+		n.settle()
+	})
+}
+
+// scrub has the log verify a piece of itself. Damage is a reason to end.
+func (n *walNode) scrub() {
+	if n.phase != walServing || n.env.Now() < n.scrubAt {
+		return
+	}
+	n.scrubAt = runtime.Never
+	job, done := n.log.Scrub(walReadBytes)
+	if job == nil {
+		n.scrubAt = n.env.Now().Add(walScrubPause)
+		return
+	}
+	n.reads++
+	n.env.Submit(walReadLane, job, func(err error) {
+		n.reads--
+		done(err)
+		if errors.Is(err, walrus.ErrCorrupt) {
+			n.env.Halt(err)
+			return
+		}
+		n.scrubAt = n.env.Now().Add(walScrubPause)
 		n.settle()
 	})
 }
