@@ -130,6 +130,8 @@ func (l *Ledger) decideDamage(act Act) Verdict {
 	case !voter || l.budget == BudgetOver:
 	case act.Kind == KindRestore:
 		v = Verdict{Decision: Refused, Reason: "a node on an old disk votes and acknowledges anew, and nobody can know"}
+	case act.Kind == KindSwap:
+		v = Verdict{Decision: Refused, Reason: "a node on the disk of another speaks for it, and nobody can know"}
 	case spare <= 0:
 		v = Verdict{Decision: Refused, Reason: fmt.Sprintf("%d of %d disks have lost bytes already", len(l.voters)-l.Quorum(), len(l.voters))}
 	case act.Kind == KindWipe:

@@ -24,8 +24,8 @@
 //
 //   - io: a file call fails. A failed write leaves its own range unknown, and no
 //     claim covers a range whose write has not succeeded and been synced. A
-//     failed read, rename, create or remove changes nothing. The failure is
-//     transient: the same call made again draws again.
+//     failed read gives none of its bytes or some of them; a failed rename, create or
+//     remove changes nothing. The failure is transient: the same call made again draws again.
 //   - sync: a sync fails, and what it should have made durable may be gone,
 //     though reads may still show it. No claim was made, since the sync that
 //     it needs failed. Bytes of earlier successful syncs stay.
@@ -40,6 +40,9 @@
 //     back, in the core at the heal at the latest; nodes may stand still until then.
 //   - slow, stall: file calls take longer, or none takes effect for a while. Nothing is
 //     lost; a disk that is slow must not become a wrong answer.
+//   - dead: for a while every call of a disk fails, syncs and releases included, as if
+//     its cable were out; or all that change something, or all that read. It takes what
+//     failed syncs and writes take, and comes back.
 //   - kill: the process dies; the page cache, and so every write, stays.
 //   - power-loss: memory and page cache are gone. Of what was not synced, bytes
 //     and names, any part may survive, in any order.
@@ -103,7 +106,10 @@
 //     that the oracles see it.
 //   - budget=over: the ledger grants damage on every disk. Each node must refuse to go on
 //     rather than serve what it cannot prove; nothing else is demanded. With wipe, and
-//     with restore, which sets a disk back to an earlier image, a node boots and
+//     with restore, which sets a disk back to an earlier image, and with swap, which gives
+//     two machines each other's disks, a node boots and
 //     does not know what it had promised: that goes wrong, and the oracles must see it.
+//   - psow=0: noise in a torn sector takes the place of older bytes, too. A log that puts the
+//     next group behind the last one in the same sector loses what it acknowledged.
 //   - budget=tail: the newest claims of logs are damaged, too, as said above.
 package faults

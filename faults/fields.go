@@ -22,7 +22,7 @@ type value interface {
 var fields = []field{
 	{
 		key: "io", form: "P", example: "0.15", kind: KindIO,
-		doc: "a file call other than a sync, Close or Lock fails; half of the failed writes are short",
+		doc: "a file call, no sync, Close or Lock, fails; half of the failed reads and writes are short",
 		of:  func(s *Spec) value { return (*rate)(&s.IO) },
 	},
 	{
@@ -46,6 +46,11 @@ var fields = []field{
 		of:  func(s *Spec) value { return (*rate)(&s.Torn) },
 	},
 	{
+		key: "psow", form: "0", example: "0", kind: KindRuined,
+		doc: "such a sector may lose bytes that were synced before, too: no powersafe overwrite",
+		of:  func(s *Spec) value { return (*noPSOW)(&s.NoPSOW) },
+	},
+	{
 		key: "fs", form: "posix|ext4|xfs|btrfs|liar", example: "ext4", kind: KindProfile,
 		doc: "what a power loss leaves follows that file system (see crash); liar: a sync does nothing",
 		of:  func(s *Spec) value { return (*profile)(&s.FS) },
@@ -64,6 +69,11 @@ var fields = []field{
 		key: "stall", form: "DURATION[/MEAN]", example: "30s/1m0s", kind: KindStall,
 		doc: "a disk stands still for up to DURATION, every MEAN (default 5s)",
 		of:  func(s *Spec) value { return &s.Stall },
+	},
+	{
+		key: "dead", form: "DURATION[/MEAN]", example: "1s/10s", kind: KindDeadCall,
+		doc: "a disk refuses every call, all changes or all reads for up to DURATION, every MEAN",
+		of:  func(s *Spec) value { return &s.Dead },
 	},
 	{
 		key: "rot", form: "MEAN", example: "5s", kind: KindRot,
@@ -104,6 +114,11 @@ var fields = []field{
 		key: "restore", form: "MEAN", example: "5s", kind: KindRestore,
 		doc: "every MEAN a disk is copied, or set back to its copy (see budget)",
 		of:  func(s *Spec) value { return (*every)(&s.Restore) },
+	},
+	{
+		key: "swap", form: "MEAN", example: "5s", kind: KindSwap,
+		doc: "every MEAN two machines get each other's disks (see budget)",
+		of:  func(s *Spec) value { return (*every)(&s.Swap) },
 	},
 	{
 		key: "budget", form: "tail|over", example: "over", kind: KindNone,

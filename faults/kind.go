@@ -10,6 +10,7 @@ const (
 	KindNone       Kind = iota // no fault; never counted
 	KindIO                     // a file call other than a sync failed
 	KindShortWrite             // of KindIO: a write that left part of its bytes
+	KindShortRead              // of KindIO: a read that gave part of its bytes
 	KindSync                   // Sync, SyncData or SyncDir failed
 	KindAfter                  // a failed sync left what the after dial says
 	KindNewOnce                // of KindAfter: reads show the new bytes, one handle hears of it
@@ -20,12 +21,15 @@ const (
 	KindClose                  // Close, Lock or the release of a lock failed
 	KindTorn                   // an unsynced sector came out of a power loss neither old nor new
 	KindGarbage                // of KindTorn: with bytes nobody wrote
+	KindRuined                 // of KindTorn: with noise in place of older bytes, too
 	KindProfile                // the fs dial decided what a power loss left
 	KindLie                    // of KindProfile: a sync did nothing and said that it had
 	KindFull                   // a disk was filled by somebody else
 	KindNoSpace                // a file call failed, or did a part, for want of room
 	KindSlow                   // a disk became slow
 	KindStall                  // a disk stood still
+	KindDead                   // a disk refused every call for a while
+	KindDeadCall               // a file call met a dead disk
 	KindRot                    // synced bytes changed at rest
 	KindLatent                 // synced bytes became unreadable
 	KindPhantom                // a synced write turned out not to have been made
@@ -35,6 +39,7 @@ const (
 	KindUnreadable             // a read met bytes that had become unreadable
 	KindWipe                   // a disk was lost whole
 	KindRestore                // a disk was set back to an old image
+	KindSwap                   // two machines got each other's disks
 	KindCrash                  // a process ended without its doing
 	KindKill                   // of KindCrash: the page cache lived on
 	KindPowerLoss              // of KindCrash: unsynced bytes and names may be gone
@@ -57,6 +62,7 @@ var kindTable = [KindCount]struct {
 	KindNone:       {name: "none"},
 	KindIO:         {name: "io"},
 	KindShortWrite: {name: "short-write", parent: KindIO},
+	KindShortRead:  {name: "short-read", parent: KindIO},
 	KindSync:       {name: "sync"},
 	KindAfter:      {name: "after"},
 	KindNewOnce:    {name: "new-once", parent: KindAfter},
@@ -67,12 +73,15 @@ var kindTable = [KindCount]struct {
 	KindClose:      {name: "close"},
 	KindTorn:       {name: "torn"},
 	KindGarbage:    {name: "garbage", parent: KindTorn},
+	KindRuined:     {name: "ruined", parent: KindTorn},
 	KindProfile:    {name: "fs"},
 	KindLie:        {name: "lie", parent: KindProfile},
 	KindFull:       {name: "full"},
 	KindNoSpace:    {name: "no-space"},
 	KindSlow:       {name: "slow"},
 	KindStall:      {name: "stall"},
+	KindDead:       {name: "dead"},
+	KindDeadCall:   {name: "dead-call"},
 	KindRot:        {name: "rot"},
 	KindLatent:     {name: "latent"},
 	KindPhantom:    {name: "phantom"},
@@ -82,6 +91,7 @@ var kindTable = [KindCount]struct {
 	KindUnreadable: {name: "unreadable"},
 	KindWipe:       {name: "wipe"},
 	KindRestore:    {name: "restore"},
+	KindSwap:       {name: "swap"},
 	KindCrash:      {name: "crash"},
 	KindKill:       {name: "kill", parent: KindCrash},
 	KindPowerLoss:  {name: "power-loss", parent: KindCrash},
@@ -106,7 +116,7 @@ func (k Kind) String() string {
 // damages reports whether the kind takes bytes that a claim may cover.
 func (k Kind) damages() bool {
 	switch k {
-	case KindRot, KindLatent, KindPhantom, KindMisdirect, KindWipe, KindRestore:
+	case KindRot, KindLatent, KindPhantom, KindMisdirect, KindWipe, KindRestore, KindSwap:
 		return true
 	}
 	return false

@@ -15,10 +15,12 @@ type Spec struct {
 	After     AfterSync     // what a failed sync leaves behind
 	Close     uint32        // Close, Lock or the release of a lock fails
 	Torn      uint32        // at a power loss, an unsynced sector is torn or garbage
+	NoPSOW    bool          // a torn sector may lose older bytes, too
 	FS        Profile       // whose rules a power loss follows
 	Space     Space         // disks are full
 	Slow      Slow          // disks are slow
 	Stall     Stall         // disks stand still
+	Dead      Stall         // disks refuse every call for a while
 	Rot       time.Duration // average time between two bit flips at rest; zero: none, as for those below
 	Latent    time.Duration // between two ranges that become unreadable
 	Phantom   time.Duration // between two synced writes that turn out never to have been made
@@ -27,6 +29,7 @@ type Spec struct {
 	Astray    uint32        // a read shows another range
 	Wipe      time.Duration // between two disks that are lost whole
 	Restore   time.Duration // between two disks that are set back to an old image
+	Swap      time.Duration // between two pairs of disks that change places
 	Budget    Budget        // what the ledger grants beyond it
 	Crash     Crash         // processes end
 	Pause     Stall         // processes stand still

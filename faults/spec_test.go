@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseErrorsNameTheKeyAndListTheValidOnes(t *testing.T) {
-	const keys = " (valid keys: io, sync, after, close, torn, fs, space, slow, stall, rot, latent, phantom, misdirect, stale, astray, wipe, restore, budget, crash, pause, lag, partition, clog, drop, dup, corrupt, delay, none)"
+	const keys = " (valid keys: io, sync, after, close, torn, psow, fs, space, slow, stall, dead, rot, latent, phantom, misdirect, stale, astray, wipe, restore, swap, budget, crash, pause, lag, partition, clog, drop, dup, corrupt, delay, none)"
 	const crash = ", want crash=any|leader|majority|all[:kill|power][/MEAN]"
 	const partition = ", want partition=single|halves|leader|oneway|flap[/MEAN]"
 	for text, want := range map[string]string{
@@ -179,9 +179,10 @@ func drawSpec(t *rapid.T) (s Spec) {
 	}
 	s.After = AfterSync(rapid.IntRange(0, int(AfterAny)).Draw(t, "after"))
 	s.FS = Profile(rapid.IntRange(0, int(ProfileLiar)).Draw(t, "fs"))
+	s.NoPSOW = rapid.Bool().Draw(t, "psow")
 	s.Budget = Budget(rapid.IntRange(0, int(BudgetOver)).Draw(t, "budget"))
 	if rapid.Bool().Draw(t, "damage") {
-		for _, d := range []*time.Duration{&s.Rot, &s.Latent, &s.Phantom, &s.Misdirect, &s.Wipe, &s.Restore} {
+		for _, d := range []*time.Duration{&s.Rot, &s.Latent, &s.Phantom, &s.Misdirect, &s.Wipe, &s.Restore, &s.Swap} {
 			*d = mean.Draw(t, "mean")
 		}
 	}
@@ -189,6 +190,7 @@ func drawSpec(t *rapid.T) (s Spec) {
 		s.Space.Bytes = rapid.Int64Range(1, spaceMax).Draw(t, "space")
 		s.Slow.Factor = rapid.Uint32Range(factorMin, factorMax).Draw(t, "slow")
 		s.Stall = Stall{Max: time.Duration(rapid.Int64Range(int64(stallMin), int64(stallMax)).Draw(t, "stall")), Mean: mean.Draw(t, "mean")}
+		s.Dead = Stall{Max: time.Duration(rapid.Int64Range(int64(stallMin), int64(stallMax)).Draw(t, "dead")), Mean: mean.Draw(t, "mean")}
 		if rapid.Bool().Draw(t, "passes") {
 			s.Space.Mean, s.Slow.Mean = mean.Draw(t, "mean"), mean.Draw(t, "mean")
 		}

@@ -90,6 +90,23 @@ func (a *afterSync) parse(text string) error {
 
 func (a *afterSync) String() string { return afterNames[*a] }
 
+// noPSOW is the absence of powersafe overwrite, as typed.
+type noPSOW bool
+
+func (n *noPSOW) parse(text string) error {
+	if *n = text == "0"; !*n {
+		return fmt.Errorf("%q is not 0; with powersafe overwrite the key is left out", text)
+	}
+	return nil
+}
+
+func (n *noPSOW) String() string {
+	if !*n {
+		return ""
+	}
+	return "0"
+}
+
 // parseName finds a name in a table whose row zero is empty and stands for off.
 func parseName(text string, names []string) (int, error) {
 	i := slices.Index(names, text)
@@ -106,6 +123,8 @@ func (s Spec) Conflict() error {
 	switch {
 	case s.Torn > 0 && !power:
 		return errors.New("torn sectors come with a loss of power only: add crash=any to the faults, or leave torn out")
+	case s.NoPSOW && s.Torn == 0:
+		return errors.New("what becomes of older bytes shows in torn sectors only: add torn=0.5 to the faults, or leave psow out")
 	case s.FS != NoProfile && s.FS != ProfileLiar && !power:
 		return errors.New("a file system shows at a loss of power only: add crash=any to the faults, or leave fs out")
 	case s.FS == ProfileBtrfs && s.Torn > 0:
@@ -122,12 +141,14 @@ func (s Spec) conflictOfDamage() error {
 		return errors.New("nothing here is bound by the budget: add rot=5s or the like to the faults, or leave budget out")
 	case s.Restore > 0 && s.Budget != BudgetOver:
 		return errors.New("no cluster survives an old image of a disk: add budget=over to the faults, or leave restore out")
+	case s.Swap > 0 && s.Budget != BudgetOver:
+		return errors.New("no cluster survives the disk of another machine: add budget=over to the faults, or leave swap out")
 	}
 	return nil
 }
 
 func (s Spec) damagesAtRest() bool {
-	return s.Rot > 0 || s.Latent > 0 || s.Phantom > 0 || s.Misdirect > 0 || s.Wipe > 0 || s.Restore > 0
+	return s.Rot > 0 || s.Latent > 0 || s.Phantom > 0 || s.Misdirect > 0 || s.Wipe > 0 || s.Restore > 0 || s.Swap > 0
 }
 
 // Damages reports whether the faults take bytes that claims cover, or show others in
@@ -138,4 +159,4 @@ func (s Spec) Damages() bool {
 
 // OverBudget reports whether the faults may take more than a correct cluster can
 // do without: then safety is demanded, and no progress.
-func (s Spec) OverBudget() bool { return s.Budget != BudgetKept || s.FS == ProfileLiar }
+func (s Spec) OverBudget() bool { return s.Budget != BudgetKept || s.FS == ProfileLiar || s.NoPSOW }

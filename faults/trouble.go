@@ -23,7 +23,8 @@ type Slow struct {
 	Mean   time.Duration
 }
 
-// Stall says for how long a disk, a process or a link stands still at most, and how often one does.
+// Stall says for how long a disk, a process or a link stands still, or refuses everything, at
+// most, and how often one does.
 type Stall struct {
 	Max  time.Duration
 	Mean time.Duration
@@ -108,7 +109,7 @@ func (s *Stall) parse(text string) error {
 	return err
 }
 
-// String returns the stalls as typed after "stall=", "pause=" or "clog=", empty if there are none.
+// String returns the stalls as typed after "stall=", "dead=", "pause=" or "clog=", empty if there are none.
 func (s Stall) String() string {
 	if s.Max == 0 {
 		return ""

@@ -18,6 +18,9 @@ func (m *Machine) afflict(op *fileOp) uint64 {
 	spec, d := &m.w.spec, m.disk
 	switch {
 	case m.calm:
+	case m.trouble.dead > m.w.now && m.trouble.fails.meets(op.kind):
+		m.meetDead(op)
+		return codeInjected
 	case op.kind.syncs() && d.sync.Chance(spec.Sync):
 		m.failSync(op)
 		return codeInjected
@@ -26,6 +29,11 @@ func (m *Machine) afflict(op *fileOp) uint64 {
 		if op.kind == opWrite && len(op.buf) > 0 && d.short.Below(2) == 1 {
 			kind = faults.KindShortWrite
 			op.buf = op.buf[:d.short.Below(uint64(len(op.buf)))]
+			d.do(op)
+		}
+		if op.kind == opRead && len(op.buf) > 0 && d.part.Below(2) == 1 {
+			kind = faults.KindShortRead
+			op.buf = op.buf[:d.part.Below(uint64(len(op.buf)))]
 			d.do(op)
 		}
 		m.w.struck(kind, m.id)
@@ -54,6 +62,19 @@ func (m *Machine) afflict(op *fileOp) uint64 {
 		return m.afterSync(op)
 	}
 	return codeDone
+}
+
+// meetDead is a call of a disk that refuses it: what was to be released is
+// released, what was to be synced is as after any failed sync, and nothing else happens.
+func (m *Machine) meetDead(op *fileOp) {
+	m.w.fired.Add(faults.KindDeadCall) // there are many: the file call's own event tells
+	switch {
+	case op.kind.syncs():
+		m.failSync(op)
+	case op.kind == opClose || op.kind == opUnlock:
+		m.disk.do(op)
+	}
+	op.err = runtime.ErrIO
 }
 
 // failSync makes a sync fail. Which bytes and names reached the device is

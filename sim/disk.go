@@ -81,7 +81,9 @@ type disk struct {
 	pool  *pool
 	rules rules // of the file system
 
-	io, short, sync, power, close, after, stale, astray *faults.Site
+	io, short, part, sync, power, close, after, stale, astray *faults.Site
+
+	unsafe bool // no powersafe overwrite
 }
 
 func newDisk(node uint64, sites *faults.Sites, p *pool) *disk {
@@ -89,6 +91,7 @@ func newDisk(node uint64, sites *faults.Sites, p *pool) *disk {
 		pool:   p,
 		io:     sites.Site("disk.io", node, 0),
 		short:  sites.Site("disk.short", node, 0),
+		part:   sites.Site("disk.part", node, 0),
 		sync:   sites.Site("disk.sync", node, 0),
 		power:  sites.Site("disk.power", node, 0),
 		close:  sites.Site("disk.close", node, 0),

@@ -65,7 +65,7 @@ func newMachine(w *World, index int) *Machine {
 		crash:    w.sites.Site("machine.crash", n, 0),
 		lag:      w.sites.Site("lane.lag", n, 0),
 	}
-	m.disk.rules = profiles[w.spec.FS]
+	m.disk.rules, m.disk.unsafe = profiles[w.spec.FS], w.spec.NoPSOW
 	if w.spec.Space.Mean == 0 {
 		m.trouble.limit = w.spec.Space.Bytes
 	}

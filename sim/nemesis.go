@@ -25,6 +25,8 @@ const (
 	actRestore
 	actPause
 	actClog
+	actDead
+	actSwap
 	actCount
 )
 
@@ -87,6 +89,10 @@ func (n *nemesis) mean(act uint64) time.Duration {
 		return spec.Pause.Mean
 	case actClog:
 		return spec.Clog.Mean
+	case actDead:
+		return spec.Dead.Mean
+	case actSwap:
+		return spec.Swap
 	}
 	return spec.Crash.Mean
 }
@@ -112,7 +118,9 @@ func (n *nemesis) act(act uint64) {
 		n.pause()
 	case actClog:
 		n.clog()
-	case actFill, actSlow, actStall:
+	case actSwap:
+		n.swap(act)
+	case actFill, actSlow, actStall, actDead:
 		n.disturb(act)
 	default:
 		n.damage(act)

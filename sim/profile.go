@@ -201,6 +201,10 @@ func (d *disk) fates(f *inode, mode uint64, shrunk bool, torn uint32, fired *fau
 				fired.Add(faults.KindTorn)
 				return fateTorn
 			}
+			if d.unsafe {
+				fired.Add(faults.KindRuined)
+				return fateRuined
+			}
 			fired.Add(faults.KindGarbage)
 			return fateGarbage
 		}

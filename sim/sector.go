@@ -119,11 +119,12 @@ const (
 	fateWhole               // all new bytes arrived
 	fateTorn                // the bytes written before or after some point arrived
 	fateGarbage             // the bytes written hold noise
+	fateRuined              // the whole sector does
 )
 
 // apply turns seen, the sector as reads saw it, into what the device holds
 // after the fate. Bytes not written since the last sync never change
-// (powersafe overwrite).
+// (powersafe overwrite), unless the sector is ruined.
 func (u *unsynced) apply(f fate, seen []byte, site *faults.Site) {
 	var old [sectorSize]byte
 	if u.durable != nil {
@@ -141,9 +142,9 @@ func (u *unsynced) apply(f fate, seen []byte, site *faults.Site) {
 				seen[i] = old[i]
 			}
 		}
-	case fateGarbage:
+	case fateGarbage, fateRuined:
 		for i := range seen {
-			if u.written.has(i) {
+			if f == fateRuined || u.written.has(i) {
 				seen[i] = byte(site.Draw())
 			}
 		}

@@ -23,6 +23,29 @@ type trouble struct {
 	limit   int64           // bytes that files may take; zero: no bound
 	slow    uint32          // file calls take that many times longer; zero: as long as ever
 	stalled runtime.Instant // until then no file call takes effect
+	dead    runtime.Instant // until then file calls fail
+	fails   deadPart        // which
+}
+
+// deadPart says which calls of a dead disk fail.
+type deadPart uint8
+
+const (
+	deadAll     deadPart = iota
+	deadChanges          // as after a file system was remounted to be read only
+	deadReads
+	deadParts
+)
+
+// meets reports whether the call is one that fails.
+func (p deadPart) meets(k opKind) bool {
+	switch k {
+	case opOpen, opList, opRead, opSize, opDropCache:
+		return p != deadChanges
+	case opLock, opUnlock, opClose:
+		return p == deadAll
+	}
+	return p != deadReads
 }
 
 // disturb lets trouble of the act's sort befall a disk.
@@ -44,6 +67,10 @@ func (n *nemesis) disturb(act uint64) {
 	case actStall:
 		m.trouble.stalled = max(m.trouble.stalled, n.w.now.Add(how.Between(time.Millisecond, spec.Stall.Max)))
 		n.w.struck(faults.KindStall, m.id)
+	case actDead:
+		m.trouble.dead = max(m.trouble.dead, n.w.now.Add(how.Between(time.Millisecond, spec.Dead.Max)))
+		m.trouble.fails = deadPart(how.Below(uint64(deadParts)))
+		n.w.struck(faults.KindDead, m.id)
 	}
 }
 

@@ -41,6 +41,25 @@ func (n *nemesis) restore(act uint64) {
 	m.image = nil
 }
 
+// swap gives two machines each other's disks, as somebody does who has taken them out.
+func (n *nemesis) swap(act uint64) {
+	i := n.whom[act].Below(uint64(len(n.w.machines)))
+	j := n.whom[act].Below(uint64(len(n.w.machines)))
+	a, b := n.w.machines[i], n.w.machines[j]
+	if i == j {
+		return
+	}
+	for _, m := range []*Machine{a, b} {
+		if n.w.ledger.Grant(faults.Act{Kind: faults.KindSwap, Nodes: []runtime.NodeID{m.id}}).Decision == faults.Refused {
+			return
+		}
+	}
+	n.w.struck(faults.KindSwap, a.id)
+	a.kill(true)
+	b.kill(true)
+	a.disk.names, b.disk.names = b.disk.names, a.disk.names
+}
+
 // replace puts another disk in. No process may run.
 func (d *disk) replace(s namespace) {
 	old := d.names
