@@ -190,6 +190,12 @@ func (s *WalSuite) observeDriver(r *runtime.Record) bool {
 	case WalOpened:
 		s.opened(l, r)
 		return true
+	case WalClosed:
+		if l.open && len(l.staged)+len(l.flight) > 0 {
+			s.fail(r, walMalformed, "%v closes a log with %d batches under way", r.Node, len(l.staged)+len(l.flight))
+		}
+		l.open = false
+		return true
 	case WalStaged, WalRefused, WalCut, WalPublished, WalBounds, WalPlaced, WalLocated, WalReadEnded, WalValueRead:
 	default:
 		return false

@@ -279,6 +279,8 @@ var walCases = []struct {
 	}},
 	{"published without a cut", "wal/malformed", func(t *walTrace) { t.publish() }},
 	{"staged while closed", "wal/malformed", func(t *walTrace) { t.crash(); t.stage(1, walA) }},
+	{"closed while batches are staged", "wal/malformed", func(t *walTrace) { t.stage(1, walA); t.emit(WalClosed, 0, 0, 0, 0, "") }},
+	{"staged after it was closed", "wal/malformed", func(t *walTrace) { t.emit(WalClosed, 0, 0, 0, 0, ""); t.stage(1, walA) }},
 	{"a call of nobody", "wal/malformed", func(t *walTrace) { t.emit(WalStaged, 1, 0, 0, 0, "") }},
 	{"stuck", "wal/stuck", func(t *walTrace) { t.Stuck("nothing happens") }},
 	{"a panic", "wal/panic", func(t *walTrace) { t.emit(runtime.WorldPanic, 0, 0, 0, 0, "oh") }},

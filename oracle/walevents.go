@@ -34,6 +34,8 @@ const (
 	WalFinding runtime.EventKind = 0x2fe5e5e4
 	// WalOpened: the log is open with what was said to be found, and that is all; its report says verdict A. B is 1 if there was none before, C how many records were written again.
 	WalOpened runtime.EventKind = 0x34edd912
+	// WalClosed: the log is being closed, to be opened again: everything given to it is durable.
+	WalClosed runtime.EventKind = 0xabce7c23
 	// WalInspected: A entries lie in the files for the mirrored topic; B is a hash of their indexes and terms, C that of the links that mirror them.
 	WalInspected runtime.EventKind = 0xc084b7a0
 )
@@ -55,5 +57,6 @@ var WalEvents = []runtime.EventInfo{
 	{Kind: WalValueFound, Name: "wal.value-found", Text: "key {A} hash {B:x}"},
 	{Kind: WalFinding, Name: "wal.finding", Text: "verdict {A}: {C} bytes at {B} in {note}"},
 	{Kind: WalOpened, Name: "wal.opened", Text: "verdict {A} fresh {B} repeated {C}"},
+	{Kind: WalClosed, Name: "wal.closed", Text: ""},
 	{Kind: WalInspected, Name: "wal.inspected", Text: "{A} entries hash {B:x}, links hash {C:x}"},
 }

@@ -27,7 +27,7 @@ func TestEverybodyDamagedAnswersNothingWrongly(t *testing.T) {
 // old one, and damage to the newest claims, which passes for a torn write.
 func TestWhatGoesWrongOverTheBudgetIsSeen(t *testing.T) {
 	for _, spec := range []string{
-		"wipe=2s,budget=over", "restore=1s,budget=over",
+		"wipe=2s,budget=over", "restore=1s,budget=over", "swap=2s,budget=over",
 		"phantom=500ms,budget=tail,crash=any/1s", "rot=500ms,budget=tail,crash=any/1s", "stale=0.3,budget=tail,crash=any/1s",
 	} {
 		seen := 0

@@ -72,6 +72,8 @@ var rows = []row{
 	{name: "stall", doc: "disks stand still for up to 3 s", faults: "stall=3s/3s,torn=0.5,crash=any/6s"},
 	{name: "stall-long", doc: "a disk stands still for up to 30 s", faults: "stall=30s/10s"},
 
+	{name: "dead", doc: "disks refuse every call for up to 2 s", faults: "dead=2s/2s,torn=0.5,crash=any/6s"},
+
 	{name: "rot", doc: "synced bytes rot on a minority of the disks", faults: "rot=2s,crash=any:kill/6s"},
 	{name: "rot-5", doc: "the same on five nodes that lose power", faults: "rot=1s,torn=0.9,crash=any/2s", nodes: 5},
 	{name: "latent", doc: "synced bytes become unreadable on a minority of the disks", faults: "latent=2s,crash=any/6s"},
@@ -159,6 +161,8 @@ var rows = []row{
 	{name: "wal-space", doc: "disks fill up and empty again, during recovery, too", service: Wal, faults: "space=16KiB/1s,torn=0.5,crash=all/2s"},
 	{name: "wal-slow", doc: "disks are slow in bursts", service: Wal, faults: "slow=100/2s,torn=0.5,crash=all/4s"},
 	{name: "wal-stall", doc: "disks stand still for up to 3 s", service: Wal, faults: "stall=3s/3s,torn=0.5,crash=all/6s"},
+	{name: "wal-dead", doc: "disks refuse every call for up to 2 s", service: Wal, faults: "dead=2s/2s,torn=0.5,crash=all/6s"},
+	{name: "wal-lag", doc: "jobs wait before they begin, and processes die", service: Wal, faults: "lag=100ms,crash=all:kill/4s"},
 	{name: "wal-rot", doc: "synced bytes rot on a minority of the disks", service: Wal, faults: "rot=2s,torn=0.5,crash=all/4s"},
 	{name: "wal-latent", doc: "synced bytes become unreadable", service: Wal, faults: "latent=2s,torn=0.5,crash=all/4s"},
 	{name: "wal-phantom", doc: "synced writes turn out never to have been made", service: Wal, faults: "phantom=2s,torn=0.5,crash=all/4s"},
@@ -173,7 +177,7 @@ var rows = []row{
 	{name: "wal-crash-10", doc: "about ten", service: Wal, faults: "torn=0.5,crash=all/3s"},
 	{name: "wal-crash-often", doc: "power goes again while logs recover", service: Wal, faults: "torn=0.5,crash=all/200ms"},
 	{name: "wal-chaos", doc: "everything that a disk does, at once", service: Wal, nodes: 5, ops: 200, pace: 4 * time.Second,
-		faults: "io=0.03,sync=0.01,after=any,close=0.02,torn=0.5,fs=posix,space=32KiB/1s,slow=50/1s,stall=100ms/1s,rot=150ms," +
+		faults: "io=0.03,sync=0.01,after=any,close=0.02,torn=0.5,fs=posix,space=32KiB/1s,slow=50/1s,stall=100ms/1s,dead=100ms/1s,rot=150ms," +
 			"latent=150ms,phantom=150ms,misdirect=150ms,stale=0.03,astray=0.03,wipe=5s,crash=all/600ms"},
 
 	{name: "member-basic", doc: "any node takes any call, no faults", service: Member, faults: "none"},

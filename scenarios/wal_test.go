@@ -37,7 +37,10 @@ func TestWalOnALiarIsSeen(t *testing.T) {
 // What one disk cannot tell from a write that was torn, or from a log that was never there, the
 // oracle sees.
 func TestWhatALogAloneCannotSurviveIsSeen(t *testing.T) {
-	for _, spec := range []string{"wipe=2s,budget=over", "restore=1s,budget=over", "phantom=200ms,budget=tail,crash=all/500ms"} {
+	for _, spec := range []string{
+		"wipe=2s,budget=over", "restore=1s,budget=over", "swap=1s,budget=over", "torn=1,psow=0,crash=all/300ms",
+		"phantom=200ms,budget=tail,crash=all/500ms",
+	} {
 		seen := 0
 		for seed := range uint64(20) {
 			s := setupFor(spec, seed, 300)

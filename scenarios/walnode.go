@@ -113,6 +113,9 @@ func (n *walNode) Boot(env runtime.Env) {
 // open opens the log, once the one that is open is closed.
 func (n *walNode) open(job *walBoot) {
 	n.phase = walBooting
+	if n.log != nil {
+		n.env.Trace(runtime.Event{Kind: oracle.WalClosed})
+	}
 	job.options, job.close = n.options, n.log
 	n.log = nil
 	job.options.Seed = n.env.Uint64(purposeWalSeed)
