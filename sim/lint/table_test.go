@@ -69,6 +69,13 @@ var table = []row{
 
 	// Programs that a service author starts from.
 	{path: "examples/wal", imports: []string{"runtime/host", "walrus", "walrus/group"}},
+	{path: "examples/local", imports: []string{"runtime", "runtime/cluster", "raft", "transport/quic"}},
+	{path: "examples/node", imports: []string{"examples/local", "runtime", "runtime/cluster", "raft", "raft/kv"}},
+	{path: "examples/statemachine", imports: []string{"examples/local", "runtime/cluster", "raft"}},
+	{path: "examples/rpc", imports: []string{"examples/local", "runtime", "runtime/cluster", "raft", "raft/kv"}},
+	{path: "examples/shipping", imports: []string{"examples/local", "runtime", "transport", "raft", "raft/kv"}},
+	{path: "examples/rpcshipping", imports: []string{"examples/local", "runtime", "runtime/cluster", "transport", "raft", "raft/kv"}},
+	{path: "examples/runtime", imports: []string{"runtime", "runtime/host", "transport", "faults", "sim"}},
 	{
 		path: "examples/kv", imports: []string{"runtime", "runtime/cluster", "raft", "raft/kv", "transport/quic"},
 		external: []string{
