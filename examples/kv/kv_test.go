@@ -141,7 +141,13 @@ func (tr *trio) want(i int, method, path, body string, code int, answer string) 
 }
 
 func TestEveryServerServes(t *testing.T) {
-	tr := startTrio(t)
+	for _, engine := range []string{"octopii", "hashicorp"} {
+		t.Run(engine, func(t *testing.T) { everyServerServes(t, engine) })
+	}
+}
+
+func everyServerServes(t *testing.T, engine string) {
+	tr := startTrio(t, "--engine", engine)
 	tr.want(0, "PUT", "/kv/a", "one", 200, "")
 	tr.want(1, "GET", "/kv/a", "", 200, "one")
 	tr.want(2, "POST", "/kv/a/cas", `{"old":"one","new":"two"}`, 200, "")

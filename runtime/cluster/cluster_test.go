@@ -158,10 +158,19 @@ func (r *rig) get(m *cluster.Member, key, want string) {
 	}
 }
 
-// TestEveryMemberServes writes and reads by every member, loses its leader, and takes it back.
 func TestEveryMemberServes(t *testing.T) {
+	for _, engine := range []cluster.Engine{cluster.Octopii, cluster.Hashicorp} {
+		t.Run(string(engine), func(t *testing.T) { everyMemberServes(t, engine) })
+	}
+}
+
+// everyMemberServes writes and reads by every member, loses its leader, and takes it back.
+func everyMemberServes(t *testing.T, engine cluster.Engine) {
 	r := newRig(t, 3)
-	r.startAll(func(c *cluster.Config) { c.SnapshotEvery, c.SnapshotKeep = 10, 2 })
+	change := func(c *cluster.Config) {
+		c.SnapshotEvery, c.SnapshotKeep, c.Engine, c.Patience = 10, 2, engine, patience
+	}
+	r.startAll(change)
 	for i, p := range r.peers {
 		r.put(r.members[p.ID], fmt.Sprintf("key-%d", i), "before")
 		for _, q := range r.peers {
@@ -178,7 +187,9 @@ func TestEveryMemberServes(t *testing.T) {
 		r.put(r.members[id], "without", id.String())
 		r.get(r.members[id], "without", id.String())
 	}
-	back := r.start(r.config(lost))
+	cfg := r.config(lost)
+	change(&cfg)
+	back := r.start(cfg)
 	for i := range 30 {
 		r.put(back, "again", fmt.Sprint(i))
 	}

@@ -138,6 +138,7 @@ func (c Config) Validate() error {
 		c.endpoint(nil).Validate,
 		c.raft(func() raft.StateMachine { return nil }).Validate,
 		c.node(noEngine{}).Validate,
+		c.hashi(new(quic.Endpoint), func() raft.StateMachine { return nil }, nil).Validate,
 		host.Config{ID: c.ID, Dir: c.Dir, StallAfter: c.StallAfter}.Validate,
 	}
 	for _, check := range checks {

@@ -17,7 +17,8 @@ type backend interface {
 
 // engines makes the backends. A member is given to them for what they need beside its config, when it is started.
 var engines = map[Engine]func(m *Member, machine func() raft.StateMachine) backend{
-	Octopii: func(m *Member, machine func() raft.StateMachine) backend { return raft.NewNode(m.cfg.raft(machine)) },
+	Octopii:   func(m *Member, machine func() raft.StateMachine) backend { return raft.NewNode(m.cfg.raft(machine)) },
+	Hashicorp: newHashicorp,
 }
 
 // beside returns a backend that stands for an engine of its own.

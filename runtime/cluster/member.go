@@ -19,15 +19,19 @@ var ErrKilled = errors.New("cluster: killed")
 
 // Member is a running member of a cluster. Its methods may be called from any goroutine.
 type Member struct {
-	cfg      Config
-	backend  backend
-	node     *member.Node // on the host's loop only
-	host     *host.Host
-	endpoint *quic.Endpoint
-	journal  journal
-	services services
-	release  func() bool   // takes back what waits for the context of Start
-	done     chan struct{} // closed when nothing is left, and the last event is out
+	cfg       Config
+	backend   backend
+	node      *member.Node // on the host's loop only
+	host      *host.Host
+	endpoint  *quic.Endpoint
+	journal   journal
+	services  services
+	complaint struct { // about the disk, made last; the loop's
+		text string
+		at   time.Time
+	}
+	release func() bool   // takes back what waits for the context of Start
+	done    chan struct{} // closed when nothing is left, and the last event is out
 }
 
 // Start runs a member. It returns when the folder is this member's, the address is bound, and the credentials are

@@ -31,8 +31,7 @@ type proxy struct {
 	engine   engine // nil: not started yet
 	stopping bool
 	calls    map[runtime.CallID]context.CancelFunc
-	role     raft.Role
-	term     raft.Term
+	status   raft.Status // as of the last change
 }
 
 var _ backend = (*proxy)(nil)
@@ -87,8 +86,9 @@ func (p *proxy) changed() {
 	if p.engine == nil {
 		return
 	}
-	if s := p.engine.Status(); s.Role != p.role || s.Term != p.term {
-		p.role, p.term = s.Role, s.Term
+	before := p.status
+	p.status = p.engine.Status()
+	if s := p.status; s.Role != before.Role || s.Term != before.Term {
 		p.env.Trace(runtime.Event{Kind: raft.RoleChanged, A: uint64(s.Role), B: uint64(s.Term), C: uint64(s.Last), D: uint64(s.LastTerm)})
 	}
 }
@@ -173,8 +173,11 @@ func (p *proxy) Stop() {
 	}
 }
 
-// Status implements member.Engine.
-func (p *proxy) Status() raft.Status {
+// Status implements member.Engine. It is that of the last change, of which the engine tells: the node asks with every frame.
+func (p *proxy) Status() raft.Status { return p.status }
+
+// fresh returns the status of now. It runs on the loop.
+func (p *proxy) fresh() raft.Status {
 	if p.engine == nil {
 		return raft.Status{}
 	}

@@ -90,6 +90,8 @@ func TestFoldersAreKeptApart(t *testing.T) {
 	oneLine(t, start(func(c *cluster.Config) { c.ID = 2 }), cluster.ErrForeign, `"member n1"`, `"member n2"`)
 	oneLine(t, start(func(c *cluster.Config) { c.Peers = c.Peers[:2] }), cluster.ErrForeign, `"of n1 n2 n3"`, `"of n1 n2"`)
 
+	oneLine(t, start(func(c *cluster.Config) { c.Engine = cluster.Hashicorp }), cluster.ErrForeign, `"engine octopii"`)
+
 	r.peers[1].Addr = "127.0.0.1:10" // addresses may change
 	again := r.start(r.config(1))
 	if err := again.Drain(r.within()); err != nil {
@@ -145,6 +147,18 @@ func (b *book) Handle(_ context.Context, r slog.Record) error {
 	close(b.said)
 	b.said = make(chan struct{})
 	return nil
+}
+
+// count returns how many lines have the words.
+func (b *book) count(words string) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, line := range b.lines {
+		if strings.Contains(line, words) {
+			n++
+		}
+	}
+	return n
 }
 
 // await waits for a line with these words.
@@ -231,7 +245,8 @@ func (f fullFile) WriteAt(p []byte, off int64) (int, error) {
 	return f.File.WriteAt(p, off)
 }
 
-func TestFullDiskEndsTheMemberInOneLine(t *testing.T) {
+// TestFullDiskIsSaidAndWaitedFor fills the disk under a member: it says so, acknowledges nothing, and goes on when there is space.
+func TestFullDiskIsSaidAndWaitedFor(t *testing.T) {
 	r := newRig(t, 1)
 	log := &book{said: make(chan struct{})}
 	var full atomic.Bool
@@ -243,18 +258,72 @@ func TestFullDiskEndsTheMemberInOneLine(t *testing.T) {
 	r.put(m, "a", "b")
 	full.Store(true)
 	cmd := kv.Command{Op: kv.Put, Client: 1, Seq: 1, Key: []byte("c")}
-	if _, err := m.Propose(r.within(), cmd.Append(nil)); cluster.OutcomeOf(err) != runtime.Unknown {
+	ctx, cancel := context.WithTimeout(r.within(), 500*time.Millisecond)
+	defer cancel()
+	if _, err := m.Propose(ctx, cmd.Append(nil)); cluster.OutcomeOf(err) != runtime.Unknown {
 		t.Errorf("the write that did not fit: %v", err)
 	}
+	log.await(t, "WARN", "the disk", "no space left on device")
+	if n := log.count("no space left on device"); n > 3 {
+		t.Errorf("it was said %d times", n)
+	}
+	full.Store(false)
+	r.put(m, "d", "e")
+	r.get(m, "a", "b")
+}
+
+// TestFailedDiskEndsTheMemberInOneLine has a disk that fails all syncs from some moment on.
+func TestFailedDiskEndsTheMemberInOneLine(t *testing.T) {
+	r := newRig(t, 1)
+	log := &book{said: make(chan struct{})}
+	var failed atomic.Bool
+	cfg := r.config(1)
+	cfg.Logger = slog.New(log)
+	cfg.Wrap = func(files runtime.FS) runtime.FS { return failedFS{files, &failed} }
+	m := r.start(cfg)
+	r.leader(m)
+	r.put(m, "a", "b")
+	failed.Store(true)
+	cmd := kv.Command{Op: kv.Put, Client: 1, Seq: 1, Key: []byte("c")}
+	if _, err := m.Propose(r.within(), cmd.Append(nil)); cluster.OutcomeOf(err) != runtime.Unknown {
+		t.Errorf("the write that failed: %v", err)
+	}
 	r.await(m.Done(), "the end of the member")
-	oneLine(t, m.Wait(), runtime.ErrNoSpace, "no space left on device")
-	log.await(t, "ERROR", "member ended", "no space left on device")
+	oneLine(t, m.Wait(), runtime.ErrIO, "input/output error")
+	log.await(t, "ERROR", "member ended", "input/output error")
 	if _, err := m.Propose(r.within(), cmd.Append(nil)); cluster.OutcomeOf(err) != runtime.Refused || !errors.Is(err, cluster.ErrStopped) {
 		t.Errorf("after the end: %v", err)
 	}
-
-	full.Store(false)
+	failed.Store(false)
 	back := r.start(cfg)
 	r.leader(back)
 	r.get(back, "a", "b")
+}
+
+// failedFS is a disk whose syncs fail once somebody says so.
+type failedFS struct {
+	runtime.FS
+	failed *atomic.Bool
+}
+
+type failedFile struct {
+	runtime.File
+	failed *atomic.Bool
+}
+
+func (f failedFS) wrap(file runtime.File, err error) (runtime.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return failedFile{file, f.failed}, nil
+}
+
+func (f failedFS) Open(name string) (runtime.File, error)   { return f.wrap(f.FS.Open(name)) }
+func (f failedFS) Create(name string) (runtime.File, error) { return f.wrap(f.FS.Create(name)) }
+
+func (f failedFile) SyncData() error {
+	if f.failed.Load() {
+		return runtime.ErrIO
+	}
+	return f.File.SyncData()
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/raft/member"
@@ -44,6 +45,9 @@ func (m *Member) Status() Status {
 	s := Status{Cluster: m.cfg.Cluster, ID: m.cfg.ID, Engine: m.cfg.Engine, Addr: m.Addr()}
 	s.Running = m.onLoop(func() {
 		s.Raft = m.node.Status()
+		if p, beside := m.backend.(*proxy); beside {
+			s.Raft = p.fresh()
+		}
 		s.RPC, s.Shipping = m.node.Load()
 	})
 	if !s.Running {
@@ -80,11 +84,24 @@ func (m *Member) observe(r *runtime.Record) {
 		log.Info("snapshot installed", "id", m.cfg.ID, "index", r.A)
 		m.journal.add(Event{Kind: SnapshotInstalled, Index: raft.Index(r.A), Term: raft.Term(r.B)})
 	case raft.DiskRefused:
-		log.Warn("the disk failed a job, which is survived", "id", m.cfg.ID, "lane", r.A, "err", string(r.Note))
+		m.complain(string(r.Note), r.A)
 	}
 	if m.cfg.Trace != nil {
 		m.cfg.Trace(r)
 	}
+}
+
+// repeatAfter is how long the same complaint about the disk is not made again.
+const repeatAfter = 10 * time.Second
+
+// complain says that the disk failed a job, which the node survives. Such a job is tried again and again, but the same is not
+// said again at once. It runs on the loop.
+func (m *Member) complain(text string, lane uint64) {
+	if text == m.complaint.text && time.Since(m.complaint.at) < repeatAfter {
+		return
+	}
+	m.complaint.text, m.complaint.at = text, time.Now()
+	m.cfg.Logger.Warn("the disk fails a job, which will be tried again", "id", m.cfg.ID, "lane", lane, "err", text)
 }
 
 // noticed hears what happens to connections, on any goroutine.
