@@ -233,3 +233,14 @@ func authorityOf(t *testing.T, name string) string {
 	}
 	return dir
 }
+
+func FuzzPeers(f *testing.F) {
+	f.Add("1=127.0.0.1:7001/127.0.0.1:8001,2=127.0.0.1:7002")
+	f.Add("=,")
+	f.Fuzz(func(t *testing.T, text string) {
+		peers, err := parsePeers(text)
+		if err == nil && len(peers) != strings.Count(text, ",")+1 {
+			t.Errorf("%q: %v", text, peers)
+		}
+	})
+}

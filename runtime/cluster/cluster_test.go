@@ -25,16 +25,16 @@ const nowhere = "127.0.0.1:9"
 
 // rig is a cluster of members in this process, each with its folder and its certificate.
 type rig struct {
-	*testing.T
+	testing.TB
 	dir       string
 	authority *quic.Authority
 	peers     []cluster.Peer
 	members   map[runtime.NodeID]*cluster.Member
 }
 
-func newRig(t *testing.T, members int) *rig {
+func newRig(t testing.TB, members int) *rig {
 	t.Helper()
-	r := &rig{T: t, dir: t.TempDir(), members: map[runtime.NodeID]*cluster.Member{}}
+	r := &rig{TB: t, dir: t.TempDir(), members: map[runtime.NodeID]*cluster.Member{}}
 	var err error
 	if r.authority, err = quic.CreateAuthority(filepath.Join(r.dir, "authority"), "orders"); err != nil {
 		t.Fatal(err)

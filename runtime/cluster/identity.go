@@ -55,13 +55,15 @@ func (c *Config) checkIdentity(files runtime.FS) (fresh bool, err error) {
 // compareIdentity names the first line in which the folder and the config differ.
 func (c *Config) compareIdentity(found string) error {
 	have, want := strings.Split(found, "\n"), strings.Split(c.identity(), "\n")
-	for i, line := range want {
-		if i >= len(have) || have[i] != line {
-			got := ""
-			if i < len(have) {
-				got = have[i]
-			}
-			return fmt.Errorf("cluster: folder %s: %w: it says %q, the config %q", c.Dir, ErrForeign, got, line)
+	line := func(lines []string, i int) string {
+		if i < len(lines) {
+			return lines[i]
+		}
+		return ""
+	}
+	for i := range max(len(have), len(want)) {
+		if got, own := line(have, i), line(want, i); got != own || (i < len(have)) != (i < len(want)) {
+			return fmt.Errorf("cluster: folder %s: %w: it says %q, the config %q", c.Dir, ErrForeign, got, own)
 		}
 	}
 	return nil
