@@ -83,6 +83,7 @@ var table = []row{
 			"github.com/prometheus/client_golang/prometheus/promhttp",
 		},
 	},
+	{path: "examples/kv/proctest"}, // nothing but tests
 
 	{path: "sim/lint"},
 }
