@@ -2,6 +2,7 @@
 // machine, since only ratios between such numbers mean anything.
 //
 //	go run . sim [--quick] [--json]
+//	go run . cluster [--quick] [--json] [--dir FOLDER]
 //	go run . wal [--quick] [--json] [--dir FOLDER] [--only TEXT]
 //
 // A row says which benchmark, workload and system it is, how many operations
@@ -30,7 +31,7 @@ type row struct {
 	Costs     *costs  `json:"costs,omitempty"`
 }
 
-var errUsage = errors.New("usage: bench sim|wal [--quick] [--json]")
+var errUsage = errors.New("usage: bench sim|wal|cluster [--quick] [--json]")
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -46,6 +47,9 @@ func run(args []string) error {
 	if len(args) == 0 {
 		return errUsage
 	}
+	if args[0] == "cluster-member" && len(args) == 2 { // started by ourselves
+		return runMember(args[1])
+	}
 	flags := flag.NewFlagSet("bench "+args[0], flag.ExitOnError)
 	quick := flags.Bool("quick", false, "a shorter run, within a minute")
 	asJSON := flags.Bool("json", false, "one JSON object a row")
@@ -59,6 +63,13 @@ func run(args []string) error {
 			show(r)
 		}
 		return err
+	case "cluster":
+		b := clusterBench{show: show}
+		flags.StringVar(&b.dir, "dir", "", "make the temporary files in `FOLDER`, which must be on a real disk")
+		flags.StringVar(&b.only, "only", "", "run only the part named: throughput, failover or syncs")
+		_ = flags.Parse(args[1:])
+		b.quick, b.profile = *quick, *profile
+		return b.run()
 	case "wal":
 		b := walBench{show: show}
 		flags.StringVar(&b.dir, "dir", "", "make the temporary files in `FOLDER`, which must be on a real disk")
@@ -77,7 +88,7 @@ func show(r row, asJSON bool) {
 		_ = json.NewEncoder(os.Stdout).Encode(r) // a closed pipe ends the program anyway
 		return
 	}
-	fmt.Printf("%-4s %-28s %-26s %10.0f /s ", r.Bench, r.Workload, r.System, r.OpsPerSec)
+	fmt.Printf("%-7s %-28s %-26s %10.0f /s ", r.Bench, r.Workload, r.System, r.OpsPerSec)
 	if r.P50 > 0 {
 		fmt.Printf("%9.1f %9.1f us ", r.P50, r.P99)
 	}
