@@ -26,8 +26,9 @@ type chore struct {
 // goes with its result, on the node's loop. A failure is no reason to halt: the
 // work is due again at a later Chore.
 //
-// It prepares spare segments, removes segments that nothing needs, and seals those that
-// are finished. An error that matches runtime.ErrNoSpace means that there is no room for
+// It prepares spare segments, removes segments that nothing needs, seals those that are
+// finished, and copies small topics forward that keep old ones: these copies are staged, and need no
+// Cut of their own. An error that matches runtime.ErrNoSpace means that there is no room for
 // the next segment: the log goes on as long as it can, see ErrNoSpace.
 func (l *Log) Chore() (job func(runtime.FS) error, done func(error)) {
 	switch {
@@ -47,6 +48,9 @@ func (l *Log) Chore() (job func(runtime.FS) error, done func(error)) {
 		return l.removeOldest()
 	case len(l.sealings) > 0 && l.sealings[0].seq < l.settled:
 		return l.sealChore()
+	}
+	if t := l.pinning(); t != nil {
+		return l.copyForward(t)
 	}
 	return nil, nil
 }
@@ -129,7 +133,7 @@ func (l *Log) removable(n int) bool {
 		return false
 	}
 	for _, t := range l.topics {
-		if t.slots.count > 0 && t.slots.at(0).seg-uint32(l.segs[0].seq) <= uint32(n) {
+		if t.slots.count > 0 && t.oldest(uint32(l.segs[0].seq)) <= uint32(n) {
 			return false
 		}
 	}
@@ -152,6 +156,7 @@ func (l *Log) dropOldest() string {
 		l.dropSealing(0)
 	}
 	name := l.segs[0].name
+	l.stats.Reclaimed += max(l.segs[0].end, l.segs[0].size)
 	l.segs = append(l.segs[:0], l.segs[1:]...)
 	return name
 }

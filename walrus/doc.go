@@ -67,13 +67,15 @@
 //	prepare    9    0      its number 0     the changes of a transaction, see prepared
 //	commit     10   0      its number 0     none; its changes follow as records of their own
 //	abort      11   0      its number 0     none
+//	copy       12   t      of an     of the the entry again: it has its place here from now on
+//	                       entry     entry
 //
 // Behind the last group of a finished segment lies its seal, a group with a flag of its own
 // and that end as its LSN: a journal of what the records of the segment did to
 // the topics, without the payloads; see journal. The seal that a close writes holds the
 // stable keys and the transactions in doubt too.
 //
-// Version 1 had no seals and no transactions. Its logs are read.
+// Version 1 had no seals, no transactions and no copies. Its logs are read.
 //
 // # Why the format is so
 //
@@ -117,6 +119,10 @@
 // space runs out under a commit. If the sync of its name
 // fails, another file is renamed over it, see making.step. If no chore has made a
 // successor in time, a segment grows. What Open makes is short, so as not to take long.
+//
+// An entry may be given another place by a copy, which is no change of its topic: small topics are copied
+// forward when they alone keep the oldest of many segments, and an entry that cannot be read
+// is repaired by one, with a payload that a peer has. Options.Retain drops entries.
 //
 // A segment is removed when it is the oldest, a later one holds a durable group, no topic
 // has an entry in it and no reader pins it. The folder is not synced for that:
@@ -166,7 +172,10 @@
 // Torn and uncertain bytes are left out, and stay in their file. The [Report] says so. Uncertain
 // is what one disk cannot decide: the last group, damaged in several places, with
 // nothing written later. If the disk does not rot it was torn, and never acknowledged.
-// On corrupt, Open fails and has changed nothing.
+// On corrupt, Open fails and has changed nothing. With Options.Holes it goes on if all that is
+// damaged are payloads of entries: then it is known what is lost, and the report names it.
+// Where a record's own header is damaged nobody knows what it was; it may have
+// truncated a topic, so that what lies before it cannot be shown.
 //
 // The last group may be there only in the page cache, or its sync may have failed: nothing
 // durable vouches for it. So it is written again before it is shown. Recovery builds one

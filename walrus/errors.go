@@ -33,6 +33,8 @@ var (
 	// ErrTransaction means that a transaction to be decided is not prepared, one to be prepared
 	// is already, or that it holds what cannot be prepared.
 	ErrTransaction = errors.New("not a transaction in that state")
+	// ErrDiffers means that what is to take an entry's place is not that entry.
+	ErrDiffers = errors.New("not what the log knows of the entry")
 	// ErrVersion means that the log was written in a format this code does not read.
 	ErrVersion = errors.New("unknown version of the format")
 	// ErrMirror means that the log's recovery topics are not those of the options.

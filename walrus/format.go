@@ -28,7 +28,7 @@ const (
 )
 
 // kind says what a record does. The values are on disk; zero, 4 and those
-// from 12 on are reserved.
+// from 13 on are reserved.
 type kind uint8
 
 const (
@@ -42,6 +42,7 @@ const (
 	kindPrepare       kind = 9 // makes a transaction; index is its number
 	kindCommit        kind = 10
 	kindAbort         kind = 11
+	kindCopy          kind = 12 // an entry that is there has another place from now on
 )
 
 // Flags of a group.
@@ -82,7 +83,7 @@ func roundUp[N int | int64](n, unit N) N { return (n + unit - 1) &^ (unit - 1) }
 
 // carries reports whether records of that kind have a payload.
 func (k kind) carries() bool {
-	return k == kindEntry || k == kindSet || k == kindSeal || k == kindPrepare
+	return k == kindEntry || k == kindSet || k == kindSeal || k == kindPrepare || k == kindCopy
 }
 
 // topicless reports whether records of that kind belong to no topic.

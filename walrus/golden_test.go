@@ -50,7 +50,11 @@ func goldenLog(t *testing.T) *driver {
 	d.put(t, func(s *script) { s.prepare(8, walrus.Change{IsSet: true, Key: stateKey, Payload: []byte("term 1")}) })
 	d.put(t, func(s *script) { s.prepare(9, transfer(1)...) })
 	d.put(t, func(s *script) { s.prepare(10) })
-	d.put(t, func(s *script) { s.commit(8); s.abort(10) })
+	d.put(t, func(s *script) {
+		s.commit(8)
+		s.abort(10)
+		s.batch.Repair(mainTopic, 2, 2, 1, []byte("second again"))
+	})
 	d.disk.losePower(imageNone)
 	if err := d.open(); err != nil {
 		t.Fatal(err)

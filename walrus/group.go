@@ -31,6 +31,7 @@ type Group struct {
 	ops     []placed // of buf
 	linkOps []placed // of links; off is from their start
 	sum     uint32   // group CRC so far: over the record headers in buf
+	unasked int      // records staged by chores: the group may wait for others
 
 	// Known once the group is cut.
 	seg   *segment
@@ -61,7 +62,7 @@ func (g *Group) reset(salt uint64) {
 	g.buf = g.buf[:bodyStart+groupHeaderBytes]
 	g.links, g.ops, g.linkOps = g.links[:0], g.ops[:0], g.linkOps[:0]
 	g.salt, g.sum = salt, seed(salt, seedGroup)
-	g.seg, g.file, g.write, g.stale = nil, nil, nil, nil
+	g.seg, g.file, g.write, g.stale, g.unasked = nil, nil, nil, nil, 0
 }
 
 // bytes is the group as it lies in the segment, trailer included once sealed.
@@ -70,8 +71,8 @@ func (g *Group) bytes() []byte { return g.buf[bodyStart:] }
 // size returns how large the group would be if it were cut now.
 func (g *Group) size() int { return len(g.bytes()) + len(g.links) + trailerBytes }
 
-// empty reports whether nothing has been staged.
-func (g *Group) empty() bool { return len(g.ops) == 0 }
+// idle reports whether nothing has been staged but what chores did, which waits for others.
+func (g *Group) idle() bool { return len(g.ops) == g.unasked }
 
 // add encodes a record with its payload and returns its distance from the
 // group's start.
@@ -120,7 +121,7 @@ func (g *Group) resalt(salt uint64) {
 	for i := range g.ops {
 		op := &g.ops[i]
 		switch op.kind {
-		case kindEntry, kindSet, kindPrepare:
+		case kindEntry, kindSet, kindPrepare, kindCopy:
 			op.sum = payloadSum(salt, op.topic, op.index, op.in(group))
 		case kindLink:
 			main, ok := getRecord(group[op.length:], salt) // renewed before: it lies in front

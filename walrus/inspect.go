@@ -66,6 +66,7 @@ const (
 	RecordPrepare       = RecordKind(kindPrepare)
 	RecordCommit        = RecordKind(kindCommit)
 	RecordAbort         = RecordKind(kindAbort)
+	RecordCopy          = RecordKind(kindCopy)
 )
 
 // String returns the kind's name.
@@ -89,6 +90,8 @@ func (k RecordKind) String() string {
 		return "commit"
 	case RecordAbort:
 		return "abort"
+	case RecordCopy:
+		return "copy"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }

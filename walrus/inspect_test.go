@@ -55,7 +55,7 @@ func written(history []*model) map[string]bool {
 // identity names a record as written does; empty for records without payload.
 func identity(r *walrus.RecordInfo) string {
 	switch r.Kind {
-	case walrus.RecordEntry:
+	case walrus.RecordEntry, walrus.RecordCopy:
 		return fmt.Sprint(r.Topic, r.Index, r.Term, r.Flags, string(r.Payload))
 	case walrus.RecordSet:
 		return fmt.Sprint("key", r.Index, string(r.Payload))
@@ -96,7 +96,7 @@ func TestInspectSeesEverything(t *testing.T) {
 			if id := identity(r); id != "" && !all[id] {
 				t.Errorf("saw %+v, which was never written", r)
 			}
-			if r.Kind == walrus.RecordEntry && r.Topic == mainTopic {
+			if (r.Kind == walrus.RecordEntry || r.Kind == walrus.RecordCopy) && r.Topic == mainTopic {
 				entries[r.Index] = true
 			}
 		}
@@ -278,7 +278,7 @@ func TestInspectErrors(t *testing.T) {
 		t.Errorf("a log that was never finished: %+v, %v", got.report, err)
 	}
 	if text := fmt.Sprint(walrus.RecordEntry, walrus.RecordLink, walrus.RecordSet, walrus.RecordTruncateBack,
-		walrus.RecordTruncateFront, walrus.RecordRebase, walrus.RecordPrepare, walrus.RecordCommit, walrus.RecordAbort, walrus.RecordKind(99)); text != "entry link set truncate-back truncate-front rebase prepare commit abort kind(99)" {
+		walrus.RecordTruncateFront, walrus.RecordRebase, walrus.RecordPrepare, walrus.RecordCommit, walrus.RecordAbort, walrus.RecordCopy, walrus.RecordKind(99)); text != "entry link set truncate-back truncate-front rebase prepare commit abort copy kind(99)" {
 		t.Error(text)
 	}
 }

@@ -28,6 +28,8 @@ type Log struct {
 	chore    chore
 	noSpace  bool // there was none for the next spare
 	scrub    scrub
+	copySkip uint64 // while that segment is the last, no topic is copied forward
+	retained Batch
 	stats    Stats
 
 	end     int64  // where the next group goes in the last segment
@@ -81,6 +83,7 @@ type Placed struct {
 	File   string // path under the FS root
 	Offset int64  // of the payload's first byte
 	Length int    // of the payload in bytes
+	copied bool   // the entry was there before
 }
 
 // Stats counts what the log has done since Open, and what it holds.
@@ -88,6 +91,8 @@ type Stats struct {
 	Segments      int    // in use
 	SegmentBytes  int64  // of their files, as far as they are known to be used or prepared
 	Removed       uint64 // segments removed
+	Reclaimed     int64  // bytes of the segments removed or taken for spares
+	Copied        uint64 // entries copied forward, so that no old segment is kept for them
 	Reopened      uint64 // failed flushes after which the log went on
 	Recycled      uint64 // segments whose file was taken for a spare
 	ScrubbedBytes uint64 // verified by Scrub
@@ -112,9 +117,9 @@ func (l *Log) active() *segment { return l.segs[len(l.segs)-1] }
 func (l *Log) segment(low uint32) *segment { return l.segs[low-uint32(l.segs[0].seq)] }
 
 // StagedBytes returns how large the open group would be on disk; zero if
-// nothing is staged.
+// nothing is staged but what chores did.
 func (l *Log) StagedBytes() int {
-	if l.open.empty() {
+	if l.open.idle() {
 		return 0
 	}
 	return l.open.size()
@@ -172,7 +177,7 @@ func (l *Log) Fail(err error) {
 //
 // If everything was published, it marks where the log ends, so that the next Open is fast.
 func (l *Log) Close(fs runtime.FS) error {
-	if l.failed == nil && l.flight == nil && l.open.empty() {
+	if l.failed == nil && l.flight == nil && l.open.idle() {
 		_ = l.markEnd(disk{fs}) // without the mark the next Open reads more, and finds the same
 		for _, s := range l.spares {
 			_ = s.file.Truncate(0) // the next Open replaces it, which takes long if it is large

@@ -305,12 +305,16 @@ type driver struct {
 	report *walrus.Report
 	// verify: Open verifies every checksum.
 	verify bool
+	// pinned is from how many segments on small topics are copied forward; zero: as by default.
+	pinned int
+	retain []walrus.Retain
 	// reopen: the log goes on after a failed flush; reopened counts when it did.
 	reopen   bool
 	reopened int
 	// eager: chores are asked for while groups are in flight.
 	eager   bool
-	refused int // batches, for lack of space
+	refused int    // batches, for lack of space
+	moved   uint64 // entries, copied forward
 	// verdicts counts what recoveries found.
 	verdicts [walrus.Corrupt + 1]int
 }
@@ -325,6 +329,7 @@ func (d *driver) open() error {
 	d.boots++
 	o := options(d.seed + d.boots<<32)
 	o.VerifyOnOpen, o.Reopen = d.verify, d.reopen
+	o.PinnedSegments, o.Retain = d.pinned, d.retain
 	l, report, err := walrus.Open(d.disk, o)
 	d.report = report
 	if err != nil {
@@ -453,7 +458,9 @@ func (d *driver) flush() error {
 		return errHalt
 	}
 	placed := d.log.Publish(g)
+	before := d.log.Stats().Copied
 	done(choreErr)
+	d.moved += d.log.Stats().Copied - before
 	d.acked, d.flight = d.flight, nil
 	return d.checkPlaced(placed, d.acked)
 }
@@ -498,7 +505,9 @@ func (d *driver) chores() error {
 			return nil
 		}
 		err := job(d.disk)
+		before := d.log.Stats().Copied
 		done(err)
+		d.moved += d.log.Stats().Copied - before
 		if d.disk.ghost != "" {
 			return wrong("%s was written to, and may come back", d.disk.ghost)
 		}

@@ -103,6 +103,7 @@ func (r *recovery) log(lock io.Closer, u *unit, s spare) *Log {
 		r.report.InDoubt = append(r.report.InDoubt, p.id)
 	}
 	r.setEnds(u)
+	r.noteHoles(l)
 	oldest := l.segs[0].seq
 	for _, f := range r.files {
 		if f.seq < oldest {

@@ -55,9 +55,18 @@ type Options struct {
 	GroupBytes int
 	// Mirror lists the mirrored topics. It must be the same at every Open.
 	Mirror []Mirror
+	// PinnedSegments is how many segments there are before small topics are copied forward, so that
+	// their old entries keep none. Zero means 8.
+	PinnedSegments int
+	// Retain lists the topics that keep only so much.
+	Retain []Retain
 	// Reopen lets the log go on after a flush that failed, see Log.Reopen. Otherwise
 	// the first one is final.
 	Reopen bool
+	// Holes makes Open go on although it finds the payloads of entries damaged, if all else
+	// shows which they are. The report is not clean then and names them. To read one is an
+	// error, until Batch.Repair has given the log its payload back.
+	Holes bool
 	// VerifyOnOpen makes Open verify every checksum, and ignore the seals.
 	VerifyOnOpen bool
 }
@@ -70,8 +79,15 @@ func (o Options) Validate() error {
 	case o.SegmentBytes != 0 && (o.SegmentBytes < segmentBytesMin || o.SegmentBytes > segmentBytesMax):
 		return fmt.Errorf("walrus: segments of %d bytes: not in [%d, %d]",
 			o.SegmentBytes, segmentBytesMin, segmentBytesMax)
+	case o.PinnedSegments < 0:
+		return fmt.Errorf("walrus: %d pinned segments", o.PinnedSegments)
 	case o.GroupBytes != 0 && (o.GroupBytes < groupBytesMin || o.GroupBytes > MaxGroup/2):
 		return fmt.Errorf("walrus: groups of %d bytes: not in [%d, %d]", o.GroupBytes, groupBytesMin, MaxGroup/2)
+	}
+	for _, r := range o.Retain {
+		if r.Topic == 0 || r.Bytes < 0 || r.Segments < 0 || r.Bytes == 0 && r.Segments == 0 {
+			return fmt.Errorf("walrus: retention of topic %d: %d bytes, %d segments", r.Topic, r.Bytes, r.Segments)
+		}
 	}
 	taken := map[Topic]bool{0: true}
 	for _, m := range o.Mirror {
@@ -91,6 +107,9 @@ func (o Options) withDefaults() Options {
 	o.SegmentBytes = roundUp(o.SegmentBytes, sectorBytes)
 	if o.GroupBytes == 0 {
 		o.GroupBytes = groupBytesDefault
+	}
+	if o.PinnedSegments == 0 {
+		o.PinnedSegments = pinnedDefault
 	}
 	return o
 }

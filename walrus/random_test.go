@@ -22,7 +22,7 @@ type dials struct {
 // in them, and returns the first thing that is wrong.
 func live(seed uint64, f dials) (*driver, error) {
 	d := newDriver(seed)
-	d.eager, d.reopen = true, f.reopen
+	d.eager, d.reopen, d.pinned = true, f.reopen, 1+int(seed%4)
 	if f.skips {
 		d.disk.skip = map[opKind]bool{f.skip: true}
 	}
@@ -99,7 +99,7 @@ func (d *driver) step() error {
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
 	var verdicts [walrus.Corrupt + 1]int
-	refused := 0
+	refused, copied := 0, uint64(0)
 	for seed := range uint64(200) {
 		f := dials{io: []int{0, 20, 7}[seed%3], sync: []int{0, 30}[seed/3%2]}
 		f.space = int(seed % 2 * 3)
@@ -111,14 +111,15 @@ func TestRandomLives(t *testing.T) {
 			verdicts[i] += n
 		}
 		refused += d.refused
+		copied += d.moved
 	}
 	for _, v := range []walrus.Verdict{walrus.Clean, walrus.Torn, walrus.Uncertain} {
 		if verdicts[v] == 0 {
 			t.Errorf("no recovery found %v", v)
 		}
 	}
-	if refused == 0 {
-		t.Error("no batch was refused for lack of space")
+	if refused == 0 || copied < 100 {
+		t.Errorf("%d batches were refused for lack of space, %d entries copied forward", refused, copied)
 	}
 }
 

@@ -143,7 +143,7 @@ func (e *Extent) span(i, limit int) int {
 	n := 1
 	for ; i+n < len(e.slots); n++ {
 		last, next := &e.slots[i+n-1], &e.slots[i+n]
-		if next.start()-last.end() > readGapMax || next.end()-e.slots[i].start() > int64(limit) {
+		if next.start() < last.end() || next.start()-last.end() > readGapMax || next.end()-e.slots[i].start() > int64(limit) {
 			break
 		}
 	}
@@ -163,7 +163,7 @@ func (e *Extent) verify(p []byte, i int) ([]byte, error) {
 	switch {
 	case !ok:
 		what = "record header checksum"
-	case r.kind != kindEntry || r.topic != e.Topic || r.index != index,
+	case r.kind != kindEntry && r.kind != kindCopy || r.topic != e.Topic || r.index != index,
 		r.term != s.term || r.flags != s.flags || r.length != s.length:
 		what = "record of another entry"
 	case r.sum != payloadSum(e.salt, e.Topic, index, payload):

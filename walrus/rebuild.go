@@ -101,6 +101,9 @@ func (r *recovery) startFrom(u *unit) error {
 	if err := r.replay(); err != nil {
 		return err
 	}
+	for _, t := range r.state.topics {
+		t.settleCopies()
+	}
 	last := &r.headers[len(r.headers)-1]
 	u.header.id = last.id
 	switch {

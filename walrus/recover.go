@@ -30,6 +30,7 @@ type recovery struct {
 	// markHolds: the mark's checksum does.
 	markHolds bool
 	closed    bool // the log ends with a closing seal
+	holes     []hole
 	state     state
 	chain     []*segment      // read so far
 	sealings  []*sealing      // of segments that have no seal

@@ -154,7 +154,7 @@ func TestReopenIsAnOption(t *testing.T) {
 // seal, and when nothing needs it any more it is removed, not recycled.
 func TestSpoiledFileIsLeftAlone(t *testing.T) {
 	d := newDriver(4)
-	d.reopen = true
+	d.reopen, d.pinned = true, 1000
 	if err := d.open(); err != nil {
 		t.Fatal(err)
 	}

@@ -55,6 +55,9 @@ func (r *recovery) readPinned(f *file, next *segmentHeader) error {
 	v := &view{name: f.name, header: f.header, data: data}
 	for r.end < end {
 		g, bad := v.parse(r.end, r.sum)
+		if bad != nil && r.o.Holes {
+			g, bad = r.parseHoles(v)
+		}
 		if bad != nil {
 			return r.corrupt(bad.corruption(v.name))
 		}
@@ -152,6 +155,9 @@ func (r *recovery) readLast(v *view) error {
 	var lastOps []placed
 	for waiting := false; ; waiting = true {
 		g, bad := v.parse(r.end, r.sum)
+		if bad != nil && r.o.Holes && r.acknowledged(v, bad) {
+			g, bad = r.parseHoles(v)
+		}
 		if bad == nil {
 			r.claim = max(r.claim, g.header.durable)
 		}
@@ -306,6 +312,7 @@ func (r *recovery) misfit(h *segmentHeader, t Topic, index uint64, what string) 
 // checkComplete reports entries that lie in segments which are not there.
 func (r *recovery) checkComplete() error {
 	for _, t := range r.state.topics {
+		t.settleCopies()
 		if t.main == nil && t.live.first < t.live.next && t.live.first < t.located {
 			what := fmt.Sprintf("entries [%d,%d) lie before segment %d, in one that is missing",
 				t.live.first, min(t.located, t.live.next), r.headers[0].seq)

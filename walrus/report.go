@@ -50,6 +50,15 @@ type Finding struct {
 	What    string // for people
 }
 
+// Hole is an entry whose payload is damaged.
+type Hole struct {
+	Topic  Topic
+	Index  uint64
+	Term   uint64
+	Flags  uint8
+	Length int // of the payload in bytes
+}
+
 // Report is what Open found and did.
 type Report struct {
 	Verdict  Verdict   // the worst of the findings; Clean if there are none
@@ -60,6 +69,7 @@ type Report struct {
 	Closed   bool      // its end is the seal of a close
 	Groups   int       // found valid
 	Records  int       // in those groups
+	Holes    []Hole    // entries in the log that cannot be read; only with Options.Holes
 	InDoubt  []uint64  // transactions that are prepared and not decided
 	// Reappended is how many records were written again because no durable claim
 	// covered them, and Placed where the payloads written again lie now. The older

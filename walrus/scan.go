@@ -12,6 +12,9 @@ type view struct {
 	header segmentHeader
 	data   []byte // from the file's start, as far as it was read
 	ops    []placed
+	// lenient: a group whose only flaws are payloads of entries passes; broken are these entries.
+	lenient bool
+	broken  []placed
 }
 
 // found is a group that verifies. Its records are in view.ops until the next parse.
@@ -40,6 +43,8 @@ type flaw struct {
 	// sound: all checksums hold and yet the group does not belong here. No tear
 	// and no flipped bit looks like that.
 	sound bool
+	// payload: only the payload of a record is damaged.
+	payload bool
 }
 
 // over says which checksum does not hold. A negative sumAt stands for bytes that
@@ -52,7 +57,7 @@ func (f *flaw) over(lo, hi, sumAt int64, seed uint32) *flaw {
 // parse verifies the group at an offset, every checksum of it, and collects its
 // records. prevSum is the group CRC of the group before.
 func (v *view) parse(off int64, prevSum uint32) (found, *flaw) {
-	v.ops = v.ops[:0]
+	v.ops, v.broken = v.ops[:0], v.broken[:0]
 	h, bad := v.parseHeader(off)
 	if bad != nil {
 		return found{}, bad
@@ -72,7 +77,11 @@ func (v *view) parse(off int64, prevSum uint32) (found, *flaw) {
 	at, end := off+groupHeaderBytes, off+groupHeaderBytes+int64(h.body)
 	for range h.records {
 		op, bad := v.parseRecord(at, end)
-		if bad != nil {
+		switch {
+		case bad == nil:
+		case v.lenient && bad.payload && (op.kind == kindEntry || op.kind == kindCopy):
+			v.broken = append(v.broken, placed{record: op, off: uint32(at - off)})
+		default:
 			return fail(*bad)
 		}
 		v.ops = append(v.ops, placed{record: op, off: uint32(at - off)})
@@ -125,7 +134,7 @@ func (v *view) parseRecord(at, end int64) (record, *flaw) {
 	}
 	switch r.kind {
 	case kindEntry, kindLink, kindSet, kindTruncateBack, kindTruncateFront, kindRebase, kindSeal,
-		kindPrepare, kindCommit, kindAbort:
+		kindPrepare, kindCommit, kindAbort, kindCopy:
 	default:
 		return r, &flaw{off: at, what: "record of unknown kind", op: &r, sound: true}
 	}
@@ -138,7 +147,7 @@ func (v *view) parseRecord(at, end int64) (record, *flaw) {
 	lo := at + recordHeaderBytes
 	hi := lo + int64(r.payload())
 	if payloadSum(salt, r.topic, r.index, v.data[lo:hi]) != r.sum {
-		bad := &flaw{off: at, what: "payload checksum", op: &r}
+		bad := &flaw{off: at, what: "payload checksum", op: &r, payload: true}
 		return r, bad.over(lo, hi, at+24, payloadSum(salt, r.topic, r.index, nil))
 	}
 	if pad := v.data[hi : at+int64(r.size())]; !isZero(pad) {

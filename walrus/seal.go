@@ -19,8 +19,8 @@ import (
 // record that is neither a link nor a stable key nor of a recovery topic, one byte
 // with the kind and what follows it: the topic, the term, the flags, each only if it
 // differs from that of the record before; for an entry the distance from
-// the record before in units of 8 bytes, if there is one, and the length; for
-// anything else the index. Numbers are varints.
+// the entry before in units of 8 bytes, if there is one, and the length; for
+// anything else the index, which for a copy comes in front of the others. Numbers are varints.
 type journal struct {
 	buf     []byte
 	groups  uint64
@@ -61,6 +61,8 @@ func (j *journal) add(r *record, at uint32) {
 	}
 	if r.kind != kindEntry {
 		j.buf = binary.AppendUvarint(j.buf, r.index)
+	}
+	if !r.kind.carries() {
 		return
 	}
 	if r.term != j.term {
@@ -120,6 +122,8 @@ func (j *journalReader) next(r *record) (at uint32) {
 	*r = record{kind: kind(first & journalKind), topic: j.topic}
 	if r.kind != kindEntry {
 		r.index = j.number()
+	}
+	if !r.kind.carries() {
 		return 0
 	}
 	if first&journalTerm != 0 {
@@ -161,8 +165,9 @@ func (s *state) replay(p []byte, seq uint64) error {
 			}
 			t.live.next++
 			t.slots.push(slot{term: r.term, seg: uint32(seq), at: at, length: r.length, flags: r.flags})
-		case kindTruncateBack, kindTruncateFront, kindRebase:
-			if err := t.apply(&r, slot{}); err != nil {
+		case kindTruncateBack, kindTruncateFront, kindRebase, kindCopy:
+			place := slot{term: r.term, seg: uint32(seq), at: at, length: r.length, flags: r.flags}
+			if err := t.apply(&r, place); err != nil {
 				return err
 			}
 		default:

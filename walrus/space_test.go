@@ -125,10 +125,21 @@ func TestOpenWithoutSpace(t *testing.T) {
 	}
 }
 
+// keeping is like opened, but nothing is copied forward.
+func keeping(t *testing.T) *driver {
+	t.Helper()
+	d := newDriver(11)
+	d.pinned = 1000
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // Of the segments that nothing needs any more, each spare takes one. One is kept for
 // the next, and the others are removed.
 func TestOneSegmentIsTakenForASpare(t *testing.T) {
-	d := opened(t)
+	d := keeping(t)
 	for range 40 {
 		d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat("x", 700)) })
 		if err := d.chores(); err != nil {
@@ -182,7 +193,7 @@ func TestCloseWritesTheSealsThatAreDue(t *testing.T) {
 
 // What a reader or the scrub has pinned stays until it is released, whatever is truncated.
 func TestPinnedSegmentStays(t *testing.T) {
-	d := opened(t)
+	d := keeping(t)
 	grow := func(n int) {
 		t.Helper()
 		for range n {

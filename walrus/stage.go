@@ -1,6 +1,9 @@
 package walrus
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Stage encodes a batch into the open group, all of it or, with an error,
 // nothing. The bytes are copied. Errors match
@@ -99,6 +102,9 @@ func (l *Log) check(op *change) (size int, err error) {
 	if t.trial, err = t.trial.after(&op.record); err != nil {
 		return 0, err
 	}
+	if op.kind == kindCopy {
+		return op.size(), t.checkCopy(op)
+	}
 	if t.recovery != nil {
 		t.recovery.trial = t.trial
 		return op.size() + recordHeaderBytes, nil
@@ -138,7 +144,8 @@ func (l *Log) encode(c *change, salt uint64) {
 		return
 	}
 	t := l.find(c.topic)
-	if t.recovery == nil {
+	t.replaces(&c.record)
+	if t.recovery == nil || c.kind == kindCopy {
 		return
 	}
 	link := c.record
@@ -156,10 +163,10 @@ func (l *Log) encode(c *change, salt uint64) {
 func (l *Log) canRotate() bool { return len(l.spares) >= 2 && l.spares[0].size >= l.o.SegmentBytes }
 
 // Cut closes the open group and returns it for Flush. It returns nil if nothing is
-// staged, if a group is in flight, or if the log has failed. Staging goes on in
+// staged but what chores did, if a group is in flight, or if the log has failed. Staging goes on in
 // a new group.
 func (l *Log) Cut() *Group {
-	if l.failed != nil || l.flight != nil || l.open.empty() {
+	if l.failed != nil || l.flight != nil || l.open.idle() {
 		return nil
 	}
 	g := l.open
@@ -181,6 +188,9 @@ func (l *Log) Cut() *Group {
 		g.write, g.at = g.buf, 0
 	}
 	l.end += int64(len(g.bytes()))
+	for _, t := range l.topics {
+		t.cutFrom, t.stagedFrom = t.stagedFrom, noIndex
+	}
 	l.flight, l.open, l.free = g, l.free, nil
 	l.open.reset(seg.salt)
 	return g
@@ -220,13 +230,17 @@ func (l *Log) Publish(g *Group) []Placed {
 	}
 	l.durable, l.settled = g.end, g.seg.seq
 	l.flight, l.free = nil, g
+	for _, t := range l.topics {
+		t.cutFrom = noIndex
+	}
+	l.retain()
 	return l.placed
 }
 
 // publish applies the records of a group that lies at g.off in g.seg, and says
 // in out, unless it is nil, where their payloads are.
 func (s *state) publish(g *Group, out *[]Placed) error {
-	group := g.bytes()
+	group, copies := g.bytes(), false
 	s.journal.groups++
 	s.journal.records += uint64(len(g.ops))
 	for i := range g.ops {
@@ -245,15 +259,34 @@ func (s *state) publish(g *Group, out *[]Placed) error {
 		}
 		p := Placed{File: g.seg.name, Offset: at + recordHeaderBytes, Length: len(payload)}
 		switch op.kind {
-		case kindEntry:
-			p.Topic, p.Index, p.Term = op.topic, op.index, op.term
+		case kindEntry, kindCopy:
+			p.Topic, p.Index, p.Term, p.copied = op.topic, op.index, op.term, op.kind == kindCopy
+			copies = copies || p.copied
 			*out = append(*out, p)
 		case kindSet:
 			p.Key, p.IsSet = uint16(op.index), true
 			*out = placeKey(*out, p)
 		}
 	}
+	if copies {
+		*out = slices.DeleteFunc(*out, s.outlived)
+	}
 	return nil
+}
+
+// outlived reports whether a copy is of an entry that the same group has truncated.
+func (s *state) outlived(p Placed) bool {
+	if !p.copied {
+		return false
+	}
+	t := s.find(p.Topic)
+	if p.Index < t.live.first || p.Index >= t.live.next {
+		return true
+	}
+	if p.Index < t.located { // only while recovery reads the log
+		return !slices.ContainsFunc(t.copies, func(c copied) bool { return c.index == p.Index && c.place.start()+recordHeaderBytes == p.Offset })
+	}
+	return t.slot(p.Index).start()+recordHeaderBytes != p.Offset
 }
 
 // placeKey adds the place of a key's value in the stead of an older one.

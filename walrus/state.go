@@ -37,6 +37,13 @@ func (b bounds) after(r *record) (bounds, error) {
 			return b, fmt.Errorf("walrus: topic %d: drop from %d on, next is %d: %w", r.topic, r.index, b.next, ErrGap)
 		}
 		b.next = r.index
+	case kindCopy:
+		if r.index < b.first {
+			return b, fmt.Errorf("walrus: topic %d: copy of entry %d, first is %d: %w", r.topic, r.index, b.first, ErrCompacted)
+		}
+		if r.index >= b.next {
+			return b, fmt.Errorf("walrus: topic %d: copy of entry %d, next is %d: %w", r.topic, r.index, b.next, ErrGap)
+		}
 	case kindTruncateFront:
 		if r.index > b.next {
 			return b, fmt.Errorf("walrus: topic %d: drop up to %d, next is %d: %w", r.topic, r.index, b.next, ErrGap)
@@ -66,6 +73,16 @@ type topic struct {
 	// slots: its entries are those of main.
 	slots   slots
 	located uint64
+	copies  []copied // of entries before located, ascending
+	// shuffled: some entry may lie in a later segment than one behind it. Then lowest is the oldest
+	// segment that has one, if it is known.
+	shuffled bool
+	lowest   *uint32
+	// stagedFrom is the first index that the open group replaces, cutFrom that of the group in flight.
+	stagedFrom, cutFrom uint64
+	// bytes of payload are in the topic, if they are counted.
+	counted bool
+	bytes   int64
 }
 
 // apply changes the published bounds and the slots.
@@ -82,20 +99,30 @@ func (t *topic) apply(r *record, place slot) error {
 	switch r.kind {
 	case kindEntry:
 		t.slots.push(place)
+		t.count(t.slots.count-1, t.slots.count, 1)
+		return nil
+	case kindCopy:
+		t.move(r.index, place)
+		return nil
 	case kindTruncateBack:
 		if r.index < t.located {
 			t.located = r.index
 		}
+		t.count(int(r.index-t.located), t.slots.count, -1)
 		t.slots.dropBack(int(r.index - t.located))
 	case kindTruncateFront:
 		if next.first > t.located {
+			t.count(0, int(next.first-t.located), -1)
 			t.slots.dropFront(int(next.first - t.located))
 			t.located = next.first
 		}
 	case kindRebase:
+		t.count(0, t.slots.count, -1)
 		t.slots.dropBack(0)
 		t.located = r.index
 	}
+	t.lowest = nil
+	t.dropCopies(next.first, t.located)
 	return nil
 }
 
@@ -111,6 +138,8 @@ func (t *topic) lastTerm() (uint64, bool) {
 	switch {
 	case t.live.first == t.live.next:
 		return 0, true
+	case t.slots.count == 0 && len(t.copies) > 0 && t.copies[len(t.copies)-1].index == t.live.next-1:
+		return t.copies[len(t.copies)-1].place.term, true
 	case t.slots.count == 0:
 		return 0, false
 	}
@@ -151,7 +180,7 @@ func (s *state) topic(id Topic) *topic {
 	if len(s.topics) == MaxTopics {
 		return nil
 	}
-	t := &topic{id: id, live: fresh, staged: fresh, trial: fresh, located: fresh.first}
+	t := &topic{id: id, live: fresh, staged: fresh, trial: fresh, located: fresh.first, stagedFrom: noIndex, cutFrom: noIndex}
 	at, _ := slices.BinarySearchFunc(s.topics, id, func(t *topic, id Topic) int { return cmp.Compare(t.id, id) })
 	s.topics = slices.Insert(s.topics, at, t)
 	return t
