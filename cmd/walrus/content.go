@@ -120,6 +120,8 @@ func (c *content) record(r walrus.RecordInfo) error {
 	switch r.Kind {
 	case walrus.RecordEntry:
 		t.entry(r.Index, item{lsn: r.LSN, length: r.Length}, r.Broken)
+	case walrus.RecordCopy:
+		t.copied(r.Index, item{lsn: r.LSN, length: r.Length}, r.Broken)
 	case walrus.RecordTruncateBack:
 		t.truncateBack(r.Index)
 	case walrus.RecordTruncateFront:
@@ -157,6 +159,26 @@ func (t *topic) entry(index uint64, it item, broken bool) {
 	s := &t.spans[last]
 	s.items = append(s.items, it)
 	s.hi++
+}
+
+// copied takes over another place of an entry that is there. It may be one that is lost where it was first.
+func (t *topic) copied(index uint64, it item, broken bool) {
+	i := slices.IndexFunc(t.spans, func(s span) bool { return index >= s.lo && index < s.hi })
+	if i < 0 || broken {
+		return
+	}
+	s := t.spans[i]
+	if s.items != nil {
+		s.items[index-s.lo] = it
+		return
+	}
+	var parts []span
+	for _, part := range []span{{lo: s.lo, hi: index, seam: s.seam}, {lo: index, hi: index + 1, items: []item{it}}, {lo: index + 1, hi: s.hi}} {
+		if part.lo < part.hi {
+			parts = append(parts, part)
+		}
+	}
+	t.spans = slices.Replace(t.spans, i, i+1, parts...)
 }
 
 // reach makes index the next: it drops entries that a lost record must have dropped, or

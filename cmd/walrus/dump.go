@@ -155,7 +155,7 @@ func (d *dump) tellSeal(s walrus.SealInfo) error {
 // fields renders what a record says, each kind what it has.
 func fields(r *walrus.RecordInfo) string {
 	switch r.Kind {
-	case walrus.RecordEntry:
+	case walrus.RecordEntry, walrus.RecordCopy:
 		return fmt.Sprintf("%6d %10d %8d %5d %8d  %s", r.Topic, r.Index, r.Term, r.Flags, r.Length, preview(r))
 	case walrus.RecordLink:
 		return fmt.Sprintf("%6d %10d %8d %5d", r.Topic, r.Index, r.Term, r.Flags)

@@ -49,6 +49,7 @@ type repair struct {
 	chosen map[walrus.Topic]*cursor
 	writer
 	segmentBytes int64
+	pass, taken  int // over the old log; entries copied in this one
 }
 
 // cursor is which entries of a topic are to be copied, in order.
@@ -193,10 +194,28 @@ func (r *repair) build(root string) (err error) {
 	if err := r.choose(); err != nil {
 		return err
 	}
-	if _, err := r.from.inspect(walrus.Visitor{Record: r.copy}); err != nil {
-		return err
+	// Entries that were copied forward lie behind later ones: then one pass is not enough.
+	for r.pass = 1; ; r.pass++ {
+		r.taken = 0
+		if _, err := r.from.inspect(walrus.Visitor{Record: r.copy}); err != nil {
+			return err
+		}
+		if r.taken == 0 || r.done() {
+			return r.flush()
+		}
 	}
-	return r.flush()
+}
+
+// done reports whether every entry that is kept has been copied.
+func (r *repair) done() bool {
+	for _, c := range r.chosen {
+		for _, run := range c.items {
+			if len(run) > 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // choose makes the topics begin where they will.
@@ -219,11 +238,12 @@ func (r *repair) choose() error {
 // copy appends a record to the new log if it is one of those kept.
 func (r *repair) copy(rec walrus.RecordInfo) error {
 	switch rec.Kind {
-	case walrus.RecordEntry:
+	case walrus.RecordEntry, walrus.RecordCopy:
 		c := r.chosen[rec.Topic]
 		if c == nil || rec.Index != c.next || !c.take(rec.LSN) {
 			return nil
 		}
+		r.taken++
 		if rec.Length >= groupBytes { // it may need a group for itself
 			if err := r.flush(); err != nil {
 				return err
@@ -232,7 +252,7 @@ func (r *repair) copy(rec walrus.RecordInfo) error {
 		r.batch.Entry(rec.Topic, rec.Index, rec.Term, rec.Flags, slices.Clone(rec.Payload))
 	case walrus.RecordSet:
 		k, ok := r.kept.keys[uint16(rec.Index)]
-		if !ok || k.broken || k.lsn != rec.LSN {
+		if !ok || k.broken || k.lsn != rec.LSN || r.pass > 1 {
 			return nil
 		}
 		r.batch.Set(uint16(rec.Index), slices.Clone(rec.Payload))
@@ -246,7 +266,7 @@ func (r *repair) copy(rec walrus.RecordInfo) error {
 
 // prepare copies a transaction in doubt, which needs a batch of its own.
 func (r *repair) prepare(rec walrus.RecordInfo) error {
-	if k, ok := r.kept.txs[rec.Index]; !ok || k.broken || k.lsn != rec.LSN {
+	if k, ok := r.kept.txs[rec.Index]; !ok || k.broken || k.lsn != rec.LSN || r.pass > 1 {
 		return nil
 	}
 	changes, err := rec.Changes()

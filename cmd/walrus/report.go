@@ -104,7 +104,7 @@ func recordJSON(r *walrus.RecordInfo) object {
 		o.Tx, o.Bytes = &r.Index, &length
 	case walrus.RecordCommit, walrus.RecordAbort:
 		o.Tx = &r.Index
-	case walrus.RecordEntry:
+	case walrus.RecordEntry, walrus.RecordCopy:
 		o.Index, o.Term, o.Flags, o.Bytes = &r.Index, &r.Term, &r.Flags, &length
 	case walrus.RecordLink:
 		o.Index, o.Term, o.Flags = &r.Index, &r.Term, &r.Flags

@@ -76,6 +76,16 @@ var planted = []struct {
 		"		if p.id == 1<<63 {",
 	},
 	{
+		"a copy takes the place of an entry that has been replaced meanwhile", "TestCopyComesTooLate", "copy.go",
+		"	if c.index < t.live.first || c.index >= min(t.live.next, t.cutFrom, t.stagedFrom) {",
+		"	if c.index < t.live.first || c.index >= t.live.next {",
+	},
+	{
+		"a segment is removed whose entries lie behind copied ones", "TestRandomLives", "copy.go",
+		"	if !t.shuffled {",
+		"	if true {",
+	},
+	{
 		"a transaction that was decided in a sealed segment comes back", "TestDecidedTransactionStaysDecided", "replay.go",
 		"	r.state.txs = r.state.txs[:0] // its first group repeats those in doubt",
 		"",
