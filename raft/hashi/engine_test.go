@@ -151,6 +151,13 @@ func (c *cluster) leader() (runtime.NodeID, *Engine) {
 	return 0, nil
 }
 
+// led waits until somebody leads.
+func (c *cluster) led() (id runtime.NodeID, e *Engine) {
+	c.Helper()
+	c.until("a leader", func() bool { id, e = c.leader(); return e != nil })
+	return id, e
+}
+
 // until waits until the condition holds.
 func (c *cluster) until(what string, holds func() bool) {
 	c.Helper()
@@ -292,8 +299,7 @@ func TestThreeReplicas(t *testing.T) {
 		c.start(id)
 	}
 	c.write(1, 60)
-	c.until("a leader", func() bool { _, e := c.leader(); return e != nil })
-	leader, _ := c.leader()
+	leader, _ := c.led()
 	c.kill(leader)
 	c.write(61, 100)
 	c.until("the log to be compacted", func() bool { _, e := c.leader(); return e != nil && e.Status().First > 70 })
