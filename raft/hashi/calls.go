@@ -139,13 +139,15 @@ func (e *Engine) wait(ctx context.Context, enqueued <-chan struct{}, answered <-
 		case <-enqueued:
 		case <-e.cut:
 		}
+		timer := time.NewTimer(graceMax)
+		defer timer.Stop()
+		select {
+		case a := <-answered:
+			return a
+		case <-timer.C:
+		}
 	}
-	select {
-	case a := <-answered:
-		return a
-	default:
-		return unknown(why)
-	}
+	return unknown(why)
 }
 
 // admit counts a call, or says why it is refused. Who was admitted must leave.

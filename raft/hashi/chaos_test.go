@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -278,6 +279,61 @@ func TestKillGivesCallsUp(t *testing.T) {
 	if want := (raft.Refusal{Code: raft.RefusedStopping}); outcome != runtime.Refused || err != want {
 		t.Errorf("after the end: %v, %v", outcome, err)
 	}
+}
+
+// TestStopHandsOver stops a leader. Another one is asked to lead before it is gone, and what was under way is done.
+func TestStopHandsOver(t *testing.T) {
+	t.Parallel()
+	said := make(chan slog.Record, 100)
+	c := newCluster(t, func(cfg *Config) {
+		steady(cfg)
+		cfg.Logger = slog.New(spy{Handler: slog.DiscardHandler, said: said})
+	})
+	for _, id := range members {
+		c.start(id)
+	}
+	c.write(1, 1)
+	leader, e := c.led()
+	const calls = 100
+	outcomes := make(chan runtime.Outcome, calls)
+	for seq := range uint64(calls) {
+		go func() {
+			cmd := put(seq + 1)
+			outcome, _, _ := e.Propose(t.Context(), cmd.Append(nil))
+			outcomes <- outcome
+		}()
+	}
+	c.until("calls", func() bool { return len(outcomes) > 0 || !e.calls.none() })
+	e.Stop()
+	check(t, e.Wait())
+	for range calls {
+		if o := await(t, outcomes, "an answer"); o != runtime.Done && o != runtime.Refused {
+			t.Errorf("stopped a call with outcome %v", o)
+		}
+	}
+	await(t, said, "the handing over").Attrs(func(a slog.Attr) bool {
+		if a.Key == "error" && a.Value.Any() != nil {
+			t.Errorf("handed over with %v", a.Value)
+		}
+		return true
+	})
+	c.forget(leader)
+	c.write(200, 5)
+}
+
+// spy is a handler that passes on what an engine says of handing over.
+type spy struct {
+	slog.Handler
+	said chan slog.Record
+}
+
+func (s spy) Enabled(context.Context, slog.Level) bool { return true }
+func (s spy) WithAttrs([]slog.Attr) slog.Handler       { return s }
+func (s spy) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "leadership handed over" {
+		s.said <- r
+	}
+	return nil
 }
 
 // TestUnreadableEntryForAPeer fails the reads of a leader whose peer needs an old entry: raft's goroutines that send

@@ -32,6 +32,7 @@ const (
 	snapshotInterval = 250 * time.Millisecond // of looking whether one is due
 	underWayMax      = 4096                   // calls under way
 	drainMax         = 10 * time.Second       // that Stop gives calls under way, and
+	graceMax         = 5 * time.Millisecond   // that a call whose time is over waits for a refusal that is on its way
 	settleMax        = 2 * time.Second        // that raft gets to tell them what became of them
 )
 

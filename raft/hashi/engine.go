@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	hraft "github.com/hashicorp/raft"
 
@@ -238,8 +239,8 @@ func (e *Engine) refuseSnapshot(index uint64) error {
 // fail ends the engine. It does not block.
 func (e *Engine) fail(reason error) { e.end(failed, reason) }
 
-// Stop ends the engine: it takes nothing more in, finishes what it has taken in, for some seconds at most, and closes the
-// log. It blocks until Done is closed.
+// Stop ends the engine: it takes nothing more in, finishes what it has taken in, for some seconds at most, lets another
+// member lead, and closes the log. It blocks until Done is closed.
 func (e *Engine) Stop() {
 	e.end(stopped, nil)
 	<-e.done
@@ -299,6 +300,7 @@ func (e *Engine) supervise() {
 	e.mu.Unlock()
 	if drain {
 		e.calls.await(e.cut, drainMax)
+		e.handOver()
 	}
 	e.closeErr = e.close()
 	close(e.observed)
@@ -309,6 +311,28 @@ func (e *Engine) supervise() {
 		e.cfg.Logger.Info("the replica has ended")
 	}
 	close(e.done)
+}
+
+// handOver lets another member lead, if this one does, so that the others need not miss it first. It gives
+// that one election timeout.
+func (e *Engine) handOver() {
+	if e.raft.State() != hraft.Leader {
+		return
+	}
+	e.calls.add()
+	ended := make(chan error, 1)
+	go func() {
+		defer e.calls.leave()
+		ended <- e.raft.LeadershipTransfer().Error()
+	}()
+	timer := time.NewTimer(e.cfg.ElectionTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		e.cfg.Logger.Info("leadership handed over", "error", err)
+	case <-e.cut:
+	case <-timer.C:
+	}
 }
 
 // close shuts down what is open, from the library down to the disk.
