@@ -139,9 +139,7 @@ func (p *peer) exchange(ctx context.Context, conn *quic.Conn, own Identity) (hel
 	if err != nil {
 		return hello{}, err
 	}
-	if err := stream.Close(); err != nil {
-		return hello{}, err
-	}
+	_ = stream.Close() // fails if the other side has read the hello already, and wants no more
 	return readHello(bufio.NewReader(stream), kindWelcome)
 }
 
