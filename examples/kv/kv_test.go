@@ -78,7 +78,7 @@ func startTrio(t *testing.T, flags ...string) *trio {
 		id := fmt.Sprint(i + 1)
 		args := append([]string{
 			"--id", id, "--dir", filepath.Join(dir, id), "--tls-dir", filepath.Join(dir, "tls", "n"+id),
-			"--http", tr.https[i], "--peers", strings.Join(peers, ","), "--election-timeout", "300ms",
+			"--http", tr.https[i], "--peers", strings.Join(peers, ","), "--election-timeout", "1s",
 		}, flags...)
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error, 1)

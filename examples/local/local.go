@@ -57,8 +57,7 @@ func (c *Cluster) path(parts ...string) string {
 func (c *Cluster) Start(ctx context.Context, id runtime.NodeID, change func(*cluster.Config)) (*cluster.Member, error) {
 	cfg := cluster.Config{
 		Cluster: name, ID: id, Dir: c.path(id.String()), TLSDir: c.path("tls", id.String()), Peers: c.peers,
-		Listen: "127.0.0.1:0", ElectionTimeout: 300 * time.Millisecond, HeartbeatInterval: 50 * time.Millisecond,
-		Patience: 10 * time.Second,
+		Listen: "127.0.0.1:0", Patience: 30 * time.Second, // a machine may be slow
 	}
 	if change != nil {
 		change(&cfg)
