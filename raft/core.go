@@ -72,6 +72,8 @@ type Core struct {
 	writes   writes
 	apply    apply
 
+	stalled bool // the own disk stands still
+
 	commit Index
 	// verified is how far the log, in memory, is known to equal that of the leader of
 	// this term. A follower commits no further, whatever the leader says.
@@ -157,6 +159,10 @@ func (c *Core) Propose(now runtime.Instant, t EntryType, data []byte) (Index, Te
 func (c *Core) Tick(now runtime.Instant, jitter uint64) {
 	c.observe(now)
 	switch {
+	case c.stalled && c.role == Leader && now >= c.heartbeatAt:
+		c.follow(c.term)
+	case c.stalled && c.role != Leader && now >= c.election.at:
+		c.election.reset(now)
 	case c.role == Leader && now >= c.heartbeatAt:
 		c.election.reseed(jitter)
 		c.beat()
@@ -165,6 +171,12 @@ func (c *Core) Tick(now runtime.Instant, jitter uint64) {
 		c.preCampaign()
 	}
 }
+
+// Stalled says whether the member's own disk stands still: whether a write has been under way for too long. A leader
+// whose disk does leads on what the others write, until it has taken in all that it may, and then serves nobody; so it
+// gives up the lead at its next heartbeat. A member whose disk stands still does not stand for election: its own vote would
+// never be durable.
+func (c *Core) Stalled(stalled bool) { c.stalled = stalled }
 
 // Deadline returns when Tick and Take are due, Never if no time needs to pass.
 // Calls of other methods move it, mostly back: a driver may leave an alarm

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/octopii-go/octopii/runtime"
 )
@@ -55,6 +56,9 @@ type NodeConfig struct {
 	SnapshotChunk int
 	// SnapshotRate is how many bytes of snapshots a second are sent to all peers together; zero: any number.
 	SnapshotRate int64
+	// StallTimeout is how long a write of the log may be under way before the disk counts as one that stands still: then the
+	// node does not lead. Default three times Core.ElectionTimeout.
+	StallTimeout time.Duration
 	// Machine makes the state machine, empty. It must be given.
 	Machine func() StateMachine
 }
@@ -65,6 +69,7 @@ func (c NodeConfig) withDefaults() NodeConfig {
 	c.SnapshotKeep = cmp.Or(c.SnapshotKeep, defaultSnapshotKeep)
 	c.Core.RoundEvery = c.SnapshotEvery
 	c.SnapshotChunk = cmp.Or(c.SnapshotChunk, defaultSnapshotChunk)
+	c.StallTimeout = cmp.Or(c.StallTimeout, 3*cmp.Or(c.Core.ElectionTimeout, defaultElectionTimeout))
 	return c
 }
 
@@ -74,6 +79,9 @@ func (c NodeConfig) Validate() error {
 	c = c.withDefaults()
 	if c.Machine == nil {
 		return errors.New("raft: no state machine")
+	}
+	if c.StallTimeout < 0 {
+		return fmt.Errorf("raft: stall timeout %v", c.StallTimeout)
 	}
 	if !fs.ValidPath(c.Dir) || c.Dir == "." {
 		return fmt.Errorf("raft: folder %q is not the path of a folder below the root", c.Dir)
@@ -179,6 +187,7 @@ func (n *Node) Wake() {
 	}
 	now := n.env.Now()
 	if n.core.Deadline() <= now {
+		n.core.Stalled(n.writer.stalled(now))
 		n.core.Tick(now, n.env.Uint64(purposeJitter))
 	}
 	n.calls.expire(now)

@@ -81,6 +81,7 @@ type writer struct {
 
 	flush    flushJob // of the group in flight
 	flushing bool
+	began    runtime.Instant // when the group in flight was first submitted
 	flushAt  runtime.Instant // when to flush the group in flight again; Never: it is being flushed
 	staged   WriteID         // the last write in the open group, or before
 	flushed  WriteID         // the last write in the group in flight, or before
@@ -118,6 +119,11 @@ func (w *writer) full(bytes, entries int) bool {
 
 // busy reports whether anything is staged, in flight or being tidied up.
 func (w *writer) busy() bool { return w.flushing || w.choring || w.durable < w.staged }
+
+// stalled reports whether the group in flight has been so for too long, or waits for space.
+func (w *writer) stalled(now runtime.Instant) bool {
+	return w.flushing && now.Sub(w.began) >= w.node.cfg.StallTimeout
+}
 
 // stage puts a write into the open group.
 func (w *writer) stage(write *Write) {
@@ -177,6 +183,7 @@ func (w *writer) begin() {
 	}
 	if group := w.log.Cut(); group != nil {
 		w.flush.group, w.flushing, w.flushed = group, true, w.staged
+		w.began = w.node.env.Now()
 		w.node.env.Submit(laneLog, w.flush.run, w.flush.done)
 	}
 }

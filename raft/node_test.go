@@ -290,6 +290,44 @@ func TestFullDiskIsWaitedFor(t *testing.T) {
 	w.same()
 }
 
+// A leader whose disk takes nothing lets another lead, and does not stand itself until it does.
+func TestLeaderWithAStalledDiskStepsDown(t *testing.T) {
+	w := newTestWorld(t, 3, NodeConfig{})
+	w.put(1)
+	old := w.leader()
+	stuck := true
+	old.disk.fail = func(op, name string) error {
+		if stuck && (op == "write" || op == "allocate") {
+			return runtime.ErrNoSpace
+		}
+		return nil
+	}
+	w.put(1) // the other two are a majority
+	began := w.now
+	for old.status().Role == Leader && w.now.Sub(began) < 10*time.Second {
+		w.run(50 * time.Millisecond)
+	}
+	if took := w.now.Sub(began); took < 2*time.Second || took > 4*time.Second {
+		t.Fatalf("it gives up after %v; halted %v", took, old.reason)
+	}
+	asked := old.count(VoteAsked)
+	next := w.leader()
+	if next == old {
+		t.Fatal("it leads on")
+	}
+	w.put(3)
+	next.kill() // without it there is no majority that can write
+	w.run(10 * time.Second)
+	if n := old.count(VoteAsked) - asked; n > 0 || old.status().Role == Leader {
+		t.Errorf("it asks for votes %d times, and is %v", n, old.status().Role)
+	}
+	stuck = false
+	w.put(3)
+	next.boot()
+	w.run(time.Second)
+	w.same()
+}
+
 // A snapshot whose file cannot be written, synced or named is dropped, and
 // another is taken later; what is on disk under the final name was claimed.
 func TestFailedSnapshotIsTakenAgain(t *testing.T) {
