@@ -142,3 +142,28 @@ func TestSnapshotReaderReportsTheDevice(t *testing.T) {
 		t.Errorf("got %v, want the device's error", err)
 	}
 }
+
+// Whatever a file was before one of its bytes changed, or its end was lost, it is refused.
+func FuzzCheckSnapshot(f *testing.F) {
+	f.Add([]byte{}, uint(0), byte(1), false)
+	f.Add([]byte("content"), uint(70), byte(0x80), false)
+	f.Add(bytes.Repeat([]byte{7}, snapshotChunk+3), uint(snapshotChunk), byte(1), true)
+	f.Fuzz(func(t *testing.T, content []byte, at uint, flip byte, cut bool) {
+		// Bytes of no file at all first.
+		if meta, got, err := CheckSnapshot(content); err == nil {
+			if again, _ := encodeSnapshot(t, SnapshotMeta{Index: meta.Index, Term: meta.Term, Chain: meta.Chain}, got); !bytes.Equal(again, content) {
+				t.Errorf("snapshot %+v has two encodings", meta)
+			}
+		}
+		file, _ := encodeSnapshot(t, SnapshotMeta{Index: 7, Term: 3, Chain: 11}, content)
+		i := int(at % uint(len(file)))
+		if cut {
+			file = file[:i]
+		} else if file[i] ^= flip; flip == 0 {
+			return
+		}
+		if _, _, err := CheckSnapshot(file); !errors.Is(err, ErrSnapshot) {
+			t.Errorf("changed at %d of %d: %v", i, len(file), err)
+		}
+	})
+}

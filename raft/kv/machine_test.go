@@ -239,3 +239,38 @@ func TestImageIsWrittenWhileApplyingGoesOn(t *testing.T) {
 		}
 	}
 }
+
+func FuzzRestore(f *testing.F) {
+	f.Add([]byte{})
+	m := NewMachine()
+	put := Command{Op: Put, Client: 1, Seq: 1, Key: []byte("k"), Value: []byte("v")}
+	m.Apply([]raft.Entry{{Index: 1, Term: 1, Type: raft.EntryCommand, Data: put.Append(nil)}}, nil)
+	f.Add(imageOf(f, m))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		m := NewMachine()
+		if err := m.Restore(bytes.NewReader(p)); err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("refused by %v", err)
+			}
+			return
+		}
+		if again := imageOf(t, m); !bytes.Equal(again, p) {
+			t.Errorf("an image of %d bytes comes back as one of %d", len(p), len(again))
+		}
+	})
+}
+
+// imageOf returns the bytes of a snapshot.
+func imageOf(t testing.TB, m *Machine) []byte {
+	t.Helper()
+	image, err := m.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer image.Release()
+	var b bytes.Buffer
+	if _, err := image.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
