@@ -26,7 +26,8 @@ const (
 const (
 	walBootEndMax = 8 * time.Millisecond
 	walChorePause = 50 * time.Millisecond
-	walOpenPause  = 500 * time.Millisecond
+	walOpenPause  = 500 * time.Millisecond // twice as long each time, up to the most
+	walOpenMost   = 8 * time.Second
 	walScrubPause = 20 * time.Millisecond
 )
 
@@ -67,6 +68,7 @@ type walNode struct {
 	reopen  []runtime.CallID
 	endAt   runtime.Instant // when the node ends while it boots
 	retryAt runtime.Instant // when it tries again to open the log
+	pause   time.Duration   // that it made before it tries again
 	endOpen bool            // it ends when its log is open
 }
 
@@ -129,7 +131,8 @@ func (n *walNode) opened(job *walBoot, err error) {
 		n.env.Halt(err)
 		return
 	case err != nil: // it is open, perhaps, and could not be read
-		n.retryAt = n.env.Now().Add(walOpenPause)
+		n.pause = min(max(2*n.pause, walOpenPause), walOpenMost)
+		n.retryAt = n.env.Now().Add(n.pause)
 		n.arm()
 		return
 	}
@@ -144,7 +147,7 @@ func (n *walNode) opened(job *walBoot, err error) {
 		n.open(&walBoot{})
 		return
 	}
-	n.phase, n.endAt = walServing, runtime.Never
+	n.phase, n.endAt, n.pause = walServing, runtime.Never, 0
 	for topic := range n.ends {
 		if topic > 0 {
 			n.ends[topic][0], n.ends[topic][1] = n.log.Bounds(walrus.Topic(topic))
