@@ -18,6 +18,8 @@ type clusterBench struct {
 	dir     string
 	profile string // folder for CPU profiles of our processes
 	only    string
+	clients int    // only so many, if not zero
+	other   string // another build of this program
 	show    func(row)
 
 	root     string
@@ -30,7 +32,13 @@ const (
 	anyClientsBar = 1.0
 )
 
-var clientCounts = []int{1, 16, 64, 256}
+// clientCounts are how many clients there are, in turn.
+func (b *clusterBench) clientCounts() []int {
+	if b.clients > 0 {
+		return []int{b.clients}
+	}
+	return []int{1, 16, 64, 256}
+}
 
 func (b *clusterBench) run() (err error) {
 	root, remove, err := makeRoot(b.dir)
@@ -45,8 +53,8 @@ func (b *clusterBench) run() (err error) {
 		}
 	}()
 	// The peer comes first: ratios are to it.
-	for _, s := range []string{hashiSystem, oursSystem} {
-		c, err := startTrio(filepath.Join(root, s), s, false)
+	for _, s := range b.systems() {
+		c, err := startTrio(filepath.Join(root, s), s, b.binary(s), false)
 		if c != nil {
 			b.clusters = append(b.clusters, c)
 		}
@@ -76,14 +84,31 @@ func (b *clusterBench) parts() iter.Seq2[string, func() error] {
 	}
 }
 
+// systems returns those that take turns.
+func (b *clusterBench) systems() []string {
+	all := []string{hashiSystem, oursSystem}
+	if b.other != "" {
+		all = append(all, otherSystem)
+	}
+	return all
+}
+
+// binary returns the program that a system's members run; empty: this one.
+func (b *clusterBench) binary(system string) string {
+	if system == otherSystem {
+		return b.other
+	}
+	return ""
+}
+
 // throughput measures all client counts.
 func (b *clusterBench) throughput() error {
-	rounds, each := 9, time.Second
+	rounds, each := 25, 400*time.Millisecond
 	if b.quick {
-		rounds, each = 5, 400*time.Millisecond
+		rounds, each = 9, 150*time.Millisecond
 	}
 	order := rand.New(rand.NewPCG(1, 1))
-	for _, clients := range clientCounts {
+	for _, clients := range b.clientCounts() {
 		results := make([][]loadResult, len(b.clusters))
 		for round := range rounds + 1 { // the first warms up
 			for _, i := range order.Perm(len(b.clusters)) {
@@ -105,14 +130,16 @@ func (b *clusterBench) throughput() error {
 
 // throughputRow is the result of a system, beside those of the peer in the same rounds.
 func throughputRow(system string, clients int, results, peers []loadResult) row {
-	var rates, p50, p99, ratios []float64
+	var rates, p50, p99, ratios, cpu []float64
 	for i, r := range results {
 		rates, p50, p99 = append(rates, r.rate()), append(p50, r.P50), append(p99, r.P99)
 		ratios = append(ratios, r.rate()/peers[i].rate())
+		cpu = append(cpu, microseconds(r.CPU)/float64(r.Ops))
 	}
 	r := row{
 		Bench: "cluster", Workload: fmt.Sprintf("write 128 B, %d clients", clients), System: system,
 		OpsPerSec: median(rates), P50: median(p50), P99: median(p99), Ratio: median(ratios),
+		Costs: &costs{CPU: median(cpu)},
 	}
 	if system == oursSystem {
 		bar := anyClientsBar
@@ -161,8 +188,8 @@ func (b *clusterBench) countSyncs() error {
 	if b.quick {
 		each = 300 * time.Millisecond
 	}
-	for _, s := range []string{hashiSystem, oursSystem} {
-		c, err := startTrio(filepath.Join(b.root, s+"-counted"), s, true)
+	for _, s := range b.systems() {
+		c, err := startTrio(filepath.Join(b.root, s+"-counted"), s, b.binary(s), true)
 		if err == nil && c.counted() {
 			err = b.countLoads(c, each)
 		}
@@ -177,7 +204,7 @@ func (b *clusterBench) countSyncs() error {
 }
 
 func (b *clusterBench) countLoads(c *trio, each time.Duration) error {
-	for _, clients := range clientCounts {
+	for _, clients := range b.clientCounts() {
 		if _, err := c.load(clients, each/4); err != nil {
 			return err
 		}

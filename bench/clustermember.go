@@ -39,14 +39,16 @@ type answer struct {
 	Err   string
 	Leads bool
 	Load  *loadResult
-	First int64 // when the write was acknowledged: ns since 1970
+	CPU   time.Duration // of the process, so far
+	First int64         // when the write was acknowledged: ns since 1970
 }
 
 // loadResult is what clients have achieved.
 type loadResult struct {
 	Ops, Failed int
 	Seconds     float64
-	P50, P99    float64 // microseconds
+	P50, P99    float64       // microseconds
+	CPU         time.Duration // of all members
 }
 
 func (r loadResult) rate() float64 { return float64(r.Ops) / r.Seconds }
@@ -62,6 +64,7 @@ type replica interface {
 // The systems.
 const (
 	oursSystem  = "octopii"
+	otherSystem = "octopii-other" // as another build has it: to compare two commits
 	hashiSystem = "hashicorp-raft"
 )
 
@@ -115,6 +118,7 @@ func (w *worker) do(o order) (a answer, err error) {
 	case "hello":
 	case "status":
 		a.Leads = w.replica.leads()
+		a.CPU, err = processorTime()
 	case "load":
 		a.Load, err = w.load(o.Clients, o.For)
 	case "attempt":
@@ -132,6 +136,12 @@ func (w *worker) do(o order) (a answer, err error) {
 		err = fmt.Errorf("a member does not %q", o.Do)
 	}
 	return a, err
+}
+
+func processorTime() (time.Duration, error) {
+	var u syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }
 
 func (w *worker) endProfile() {

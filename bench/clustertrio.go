@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ const trioPatience = time.Minute
 // trio is a cluster of three processes of this program.
 type trio struct {
 	system  string
+	binary  string
 	dir     string
 	traced  bool
 	configs [trioSize]memberConfig
@@ -44,8 +46,9 @@ type memberProcess struct {
 }
 
 // startTrio starts a cluster and waits until somebody leads. If it is not nil it must be stopped, whatever the error.
-func startTrio(dir, system string, traced bool) (*trio, error) {
-	c := &trio{system: system, dir: dir, traced: traced}
+// binary is the program of its members, this one if it is empty.
+func startTrio(dir, system, binary string, traced bool) (*trio, error) {
+	c := &trio{system: system, binary: binary, dir: dir, traced: traced}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -97,6 +100,7 @@ func (c *trio) start(i int) error {
 	if err != nil {
 		return err
 	}
+	path = cmp.Or(c.binary, path)
 	text, err := json.Marshal(c.configs[i])
 	if err != nil {
 		return err
@@ -171,6 +175,10 @@ func (c *trio) findLeader() error {
 
 // load has clients of the leader write for some time.
 func (c *trio) load(clients int, d time.Duration) (loadResult, error) {
+	before, err := c.processorTime()
+	if err != nil {
+		return loadResult{}, err
+	}
 	a, err := c.members[c.leader].ask(order{Do: "load", Clients: clients, For: d})
 	if err == nil && a.Load.Failed > 0 { // it leads no longer: begin anew
 		if err := c.findLeader(); err != nil {
@@ -184,7 +192,21 @@ func (c *trio) load(clients int, d time.Duration) (loadResult, error) {
 	if a.Load.Failed > 0 || a.Load.Ops == 0 {
 		return loadResult{}, fmt.Errorf("%s: %d writes failed, %d succeeded", c.system, a.Load.Failed, a.Load.Ops)
 	}
-	return *a.Load, nil
+	after, err := c.processorTime()
+	a.Load.CPU = after - before
+	return *a.Load, err
+}
+
+// processorTime returns what all members have used so far.
+func (c *trio) processorTime() (sum time.Duration, err error) {
+	for _, m := range c.members {
+		a, err := m.ask(order{Do: "status"})
+		if err != nil {
+			return 0, err
+		}
+		sum += a.CPU
+	}
+	return sum, nil
 }
 
 // killLeader kills the leader while the others try to write, and returns how long it took from then until one had been

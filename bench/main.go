@@ -66,6 +66,8 @@ func run(args []string) error {
 	case "cluster":
 		b := clusterBench{show: show}
 		flags.StringVar(&b.dir, "dir", "", "make the temporary files in `FOLDER`, which must be on a real disk")
+		flags.IntVar(&b.clients, "clients", 0, "have only so many clients")
+		flags.StringVar(&b.other, "other", "", "have a third cluster, of the members of another build of this program, take turns: `FILE`")
 		flags.StringVar(&b.only, "only", "", "run only the part named: throughput, failover or syncs")
 		_ = flags.Parse(args[1:])
 		b.quick, b.profile = *quick, *profile

@@ -24,12 +24,20 @@ type costs struct {
 	Device float64 `json:"device_bytes_per_payload_byte,omitempty"`
 	// Written is bytes given to write calls by bytes of payload, counted like Syncs.
 	Written float64 `json:"written_bytes_per_payload_byte,omitempty"`
+	// CPU is microseconds of processor time an operation, of all processes.
+	CPU float64 `json:"cpu_us_per_op,omitempty"`
 	// Allocs is heap allocations by entry, of the whole process.
-	Allocs float64 `json:"allocs_per_entry"`
+	Allocs float64 `json:"allocs_per_entry,omitempty"`
 }
 
 func (c *costs) text() string {
-	s := fmt.Sprintf("allocs %6.2f  ", c.Allocs)
+	var s string
+	if c.CPU > 0 {
+		s += fmt.Sprintf("cpu %7.1f us  ", c.CPU)
+	}
+	if c.Allocs > 0 {
+		s += fmt.Sprintf("allocs %6.2f  ", c.Allocs)
+	}
 	if c.Syncs != nil {
 		s += fmt.Sprintf("syncs %5.2f  ", *c.Syncs)
 	}
