@@ -78,7 +78,8 @@ func (e env) Submit(lane runtime.Lane, job func(runtime.FS) error, done func(err
 	}
 	queued := h.lanes[lane].post(func() {
 		err := job(h.files[lane])
-		h.inbox.post(func() { done(err) }, math.MaxInt)
+		h.inbox.put(func() { done(err) }, math.MaxInt)
+		h.hurry()
 	}, jobsMax)
 	if !queued {
 		panic(fmt.Sprintf("host: more than %d jobs wait on lane %d", jobsMax, lane))

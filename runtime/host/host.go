@@ -1,8 +1,10 @@
 // Package host runs a node in production: on real clocks, disks and connections.
 //
 // [Start] runs one [runtime.Node] in a folder. The node's methods and the done
-// functions of its jobs share one goroutine, the loop, which takes its work from a
-// mailbox; each [runtime.Lane] is a goroutine of its own. Frames travel over a
+// functions of its jobs are called one at a time, in turns: that is the loop. It takes its work from a
+// mailbox. It has a goroutine, but whoever puts something there when nobody is in a turn takes the next one
+// himself, since what a node does in a turn is shorter than the way to another thread; each
+// [runtime.Lane] is a goroutine of its own. Frames travel over a
 // [Link], which is the service's choice; [Loopback] connects hosts of one process.
 // [Folder] is a folder as a [runtime.FS], and of use by itself.
 //
@@ -134,10 +136,15 @@ type Host struct {
 
 	lastCall atomic.Uint64
 
-	// What follows belongs to the loop.
+	// The loop is whoever holds the baton. What follows belongs to it.
+	baton sync.Mutex
+	work  []func() // memory for the turn
 	alarm runtime.Instant
 	step  uint64
 	calls map[runtime.CallID]*call
+
+	awaited runtime.Instant // the alarm that the loop's own goroutine waits for; it alone changes that, in its turn
+	earlier atomic.Bool     // the alarm is earlier than that
 }
 
 // lockName is the file in a node's folder that is locked while the node runs.
@@ -195,12 +202,14 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 		ended:   make(chan struct{}),
 		done:    make(chan struct{}),
 		alarm:   runtime.Never,
+		awaited: runtime.Never,
 		calls:   map[runtime.CallID]*call{},
 		link:    nowhere{},
 	}
 	// A new boot must not use call ids of an old one again.
 	h.lastCall.Store(rand.Uint64() << 32 % uint64(runtime.OwnCalls))
 	h.open = newOpenFiles(&h.dead)
+	h.baton.Lock() // until the node has booted
 	if cfg.Join != nil {
 		if h.link, err = cfg.Join(h.receive); err != nil {
 			return nil, fmt.Errorf("host: join: %w", err)
@@ -258,11 +267,12 @@ func (h *Host) now() runtime.Instant { return h.clock.now() }
 
 // receive takes a frame from the link, on any goroutine, and never blocks.
 func (h *Host) receive(from runtime.NodeID, ch runtime.Channel, frame []byte) {
-	if !h.inbox.post(func() { h.node.Receive(from, ch, frame) }, framesMax) {
+	if !h.inbox.put(func() { h.node.Receive(from, ch, frame) }, framesMax) {
 		h.metrics.dropped.Inc()
 		return
 	}
 	h.metrics.frame(ch, received, len(frame))
+	h.hurry()
 }
 
 // trace hands an event to the sink. Only the loop calls it.
@@ -315,12 +325,13 @@ func (h *Host) Call(ctx context.Context, req []byte) (outcome runtime.Outcome, r
 	if at, ok := ctx.Deadline(); ok {
 		c.deadline = h.now().Add(time.Until(at))
 	}
-	if !h.inbox.post(func() { h.begin(c) }, callsMax) {
+	if !h.inbox.put(func() { h.begin(c) }, callsMax) {
 		if h.dead.Load() {
 			return runtime.Refused, nil, h.stoppedError()
 		}
 		return runtime.Refused, nil, ErrBusy
 	}
+	h.hurry()
 	select {
 	case r := <-c.reply:
 		return r.outcome, r.resp, r.err

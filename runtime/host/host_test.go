@@ -193,8 +193,13 @@ func TestNothingHappensAfterHalt(t *testing.T) {
 	var net host.Loopback
 	arrived := make(chan string, 10)
 	other := &node{receive: func(_ runtime.NodeID, _ runtime.Channel, frame []byte) { arrived <- string(frame) }}
-	other.call = func(id runtime.CallID, _ runtime.Instant, _ []byte) { other.Reply(id, runtime.Done, nil) }
-	otherHost := startWith(t, host.Config{ID: 2, Dir: t.TempDir(), Join: net.Join(2)}, other)
+	startWith(t, host.Config{ID: 2, Dir: t.TempDir(), Join: net.Join(2)}, other)
+	third := &node{}
+	third.call = func(id runtime.CallID, _ runtime.Instant, _ []byte) {
+		third.Send(2, 0, []byte("last")) // which comes behind all other frames
+		third.Reply(id, runtime.Done, nil)
+	}
+	thirdHost := startWith(t, host.Config{ID: 3, Dir: t.TempDir(), Join: net.Join(3)}, third)
 	n := &node{}
 	var effects []string
 	n.call = func(id runtime.CallID, _ runtime.Instant, _ []byte) {
@@ -224,9 +229,9 @@ func TestNothingHappensAfterHalt(t *testing.T) {
 	if len(effects) > 0 || len(traced) != 2 || traced[0] != runtime.WorldBoot || traced[1] != runtime.WorldHalt {
 		t.Errorf("effects %q, traced %#x", effects, traced)
 	}
-	call(t, otherHost, "") // comes behind all frames
-	if got := await(t, arrived, "the frame"); got != "before" || len(arrived) > 0 {
-		t.Errorf("%q arrived, and %d more", got, len(arrived))
+	call(t, thirdHost, "")
+	if one, two := await(t, arrived, "the frame"), await(t, arrived, "the last frame"); one != "before" || two != "last" {
+		t.Errorf("%q and %q arrived", one, two)
 	}
 }
 

@@ -12,12 +12,41 @@ import (
 // errGoexit stands in for the panic value of code that called runtime.Goexit.
 var errGoexit = errors.New("runtime.Goexit was called")
 
-// run is the loop's goroutine.
+// run is the loop's own goroutine.
 func (h *Host) run() {
 	// In this order: a Goexit of the node cannot be stopped, only followed by
 	// what is deferred here.
 	defer h.finish()
-	h.guard("the loop", h.loop)
+	h.guard("the loop", h.boot)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for !h.dead.Load() {
+		h.baton.Lock()
+		if rest := h.turn(true); rest {
+			h.rest(timer)
+		}
+	}
+}
+
+// boot boots the node. Nobody takes a turn before that is done.
+func (h *Host) boot() {
+	defer h.baton.Unlock()
+	h.trace(runtime.Event{Kind: runtime.WorldBoot, A: 1})
+	h.node.Boot(env{h})
+}
+
+// hurry has done what was put into the mailbox: on the goroutine that calls it, unless somebody is in a turn, who then sees
+// to it. Waking another thread takes longer than most turns do.
+func (h *Host) hurry() {
+	if !h.baton.TryLock() {
+		return
+	}
+	h.turn(false)
+	// What was put there since, by those who found the baton taken, and an alarm earlier than the one that the loop's own
+	// goroutine waits for, are for that goroutine: nobody is kept for longer than a turn.
+	if h.inbox.length() > 0 || h.earlier.Swap(false) {
+		h.inbox.stir()
+	}
 }
 
 // guard runs f and turns its panic into the end of the host. It is the
@@ -40,48 +69,52 @@ func (h *Host) guard(where string, f func()) {
 	returned = true
 }
 
-// loop boots the node and serves it until it is dead.
-func (h *Host) loop() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	h.trace(runtime.Event{Kind: runtime.WorldBoot, A: 1})
-	h.node.Boot(env{h})
-	var work []func()
-	for !h.dead.Load() {
+// turn does what waits for the loop, and passes on the baton, which the caller holds. Own is whether this is the loop's
+// own goroutine: then it returns whether there was nothing to do, and the time of the alarm is taken for known.
+func (h *Host) turn(own bool) (idle bool) {
+	defer h.baton.Unlock()
+	h.guard("the loop", func() {
 		h.clock.adjust()
-		if work = h.inbox.take(work); len(work) > 0 && !h.turn(work) {
+		h.work = h.inbox.take(h.work)
+		idle = len(h.work) == 0
+		if !idle && !h.serve(h.work) || h.dead.Load() {
 			return
 		}
-		if h.alarm != runtime.Never && h.alarm <= h.now() {
-			h.alarm = runtime.Never
+		if h.alarm <= h.now() && h.alarm != runtime.Never {
+			idle, h.alarm = false, runtime.Never
 			h.step++
 			h.node.Wake()
-		} else if len(work) == 0 {
-			h.rest(timer)
 		}
+	})
+	if own {
+		h.awaited = h.alarm
+	} else if h.alarm < h.awaited {
+		h.earlier.Store(true)
 	}
+	return idle
 }
 
-// turn does what was waiting. It returns false if the node died of it.
-func (h *Host) turn(work []func()) bool {
+// serve does what was waiting. It returns false if the node died of it.
+func (h *Host) serve(work []func()) bool {
 	began := time.Now()
 	for _, f := range work {
-		h.step++
-		if f(); h.dead.Load() {
+		if h.dead.Load() {
 			return false
 		}
+		h.step++
+		f()
 	}
 	h.metrics.steps.Add(float64(len(work)))
 	h.metrics.turns.Observe(time.Since(began).Seconds())
-	return true
+	return !h.dead.Load()
 }
 
-// rest blocks until there may be something to do.
+// rest blocks until there may be something to do for the loop's own goroutine.
 func (h *Host) rest(timer *time.Timer) {
-	if h.alarm == runtime.Never {
+	if h.awaited == runtime.Never {
 		timer.Stop()
 	} else {
-		timer.Reset(h.alarm.Sub(h.now()))
+		timer.Reset(h.awaited.Sub(h.now()))
 	}
 	select {
 	case <-h.inbox.ready:
@@ -93,6 +126,7 @@ func (h *Host) rest(timer *time.Timer) {
 // finish clears up behind a dead node. It is the end of the loop's goroutine.
 func (h *Host) finish() {
 	<-h.dying
+	h.baton.Lock() // whoever is in a turn has left it, and nobody will take another
 	h.traceEnd()
 	for _, c := range h.calls { //lint:sorted each caller gets the same answer, on a channel of its own
 		c.reply <- reply{outcome: runtime.Unknown, err: h.stoppedError()}

@@ -2,9 +2,9 @@ package host
 
 import "sync"
 
-// mailbox is a queue of work from many goroutines to one.
+// mailbox is a queue of work from many goroutines to one at a time.
 type mailbox struct {
-	ready chan struct{} // holds a token after a post
+	ready chan struct{} // holds a token after a post, or a stir
 
 	mu     sync.Mutex
 	work   []func()
@@ -13,19 +13,32 @@ type mailbox struct {
 
 func newMailbox() *mailbox { return &mailbox{ready: make(chan struct{}, 1)} }
 
-// post appends f, unless the mailbox is closed or holds limit items already. It never blocks.
+// post appends f, unless the mailbox is closed or holds limit items already, and wakes the reader. It never blocks.
 func (m *mailbox) post(f func(), limit int) bool {
+	posted := m.put(f, limit)
+	if posted {
+		m.stir()
+	}
+	return posted
+}
+
+// put is post without waking the reader: whoever calls it sees to it that the work is done.
+func (m *mailbox) put(f func(), limit int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed || len(m.work) >= limit {
 		return false
 	}
 	m.work = append(m.work, f)
+	return true
+}
+
+// stir wakes the reader.
+func (m *mailbox) stir() {
 	select {
 	case m.ready <- struct{}{}:
-	default: // the reader has a token to find already
+	default: // it has a token to find already
 	}
-	return true
 }
 
 // take returns all that is in the mailbox, in order, and leaves it the

@@ -25,11 +25,12 @@ func (nowhere) Send(runtime.NodeID, runtime.Channel, []byte) {}
 func (nowhere) Close() error                                 { return nil }
 
 // Loopback connects hosts of one process. Each node is reached by its id, no
-// routes are needed. A frame is in the other node's mailbox when Send returns. The
+// routes are needed. Frames wait for a node in the order in which they were sent, and a goroutine of its own
+// receives them: no node takes a turn within that of another. The
 // zero Loopback is ready for use.
 type Loopback struct {
 	mu    sync.RWMutex
-	nodes map[runtime.NodeID]Receiver
+	nodes map[runtime.NodeID]*loopLink
 }
 
 // Join returns what connects the node of that id. An id can be joined again
@@ -42,16 +43,38 @@ func (l *Loopback) Join(id runtime.NodeID) Joiner {
 			return nil, fmt.Errorf("host: %v has joined the loopback already", id)
 		}
 		if l.nodes == nil {
-			l.nodes = map[runtime.NodeID]Receiver{}
+			l.nodes = map[runtime.NodeID]*loopLink{}
 		}
-		l.nodes[id] = receive
-		return &loopLink{net: l, id: id}, nil
+		k := &loopLink{net: l, id: id, receive: receive, inbox: newMailbox(), closed: make(chan struct{})}
+		l.nodes[id] = k
+		k.running.Go(k.run)
+		return k, nil
 	}
 }
 
 type loopLink struct {
-	net *Loopback
-	id  runtime.NodeID
+	net     *Loopback
+	id      runtime.NodeID
+	receive Receiver
+	inbox   *mailbox
+	closed  chan struct{}
+	running sync.WaitGroup
+}
+
+// run receives what was sent to the node, until the link is closed.
+func (k *loopLink) run() {
+	var work []func()
+	for {
+		select {
+		case <-k.inbox.ready:
+		case <-k.closed:
+			return
+		}
+		work = k.inbox.take(work)
+		for _, f := range work {
+			f()
+		}
+	}
 }
 
 // Route implements Link. Everybody is in the same process.
@@ -60,16 +83,19 @@ func (*loopLink) Route(runtime.NodeID, string) {}
 // Send implements Link.
 func (k *loopLink) Send(to runtime.NodeID, ch runtime.Channel, frame []byte) {
 	k.net.mu.RLock()
-	defer k.net.mu.RUnlock()
-	if receive := k.net.nodes[to]; receive != nil {
-		receive(k.id, ch, frame)
+	there := k.net.nodes[to]
+	k.net.mu.RUnlock()
+	if there != nil {
+		there.inbox.post(func() { there.receive(k.id, ch, frame) }, framesMax)
 	}
 }
 
 // Close implements Link.
 func (k *loopLink) Close() error {
 	k.net.mu.Lock()
-	defer k.net.mu.Unlock()
 	delete(k.net.nodes, k.id)
+	k.net.mu.Unlock()
+	close(k.closed)
+	k.running.Wait()
 	return nil
 }
