@@ -3,6 +3,7 @@
 //
 //	go run . sim [--quick] [--json]
 //	go run . cluster [--quick] [--json] [--dir FOLDER]
+//	go run . shipping [--quick] [--json] [--dir FOLDER]
 //	go run . wal [--quick] [--json] [--dir FOLDER] [--only TEXT]
 //
 // A row says which benchmark, workload and system it is, how many operations
@@ -31,7 +32,7 @@ type row struct {
 	Costs     *costs  `json:"costs,omitempty"`
 }
 
-var errUsage = errors.New("usage: bench sim|wal|cluster [--quick] [--json]")
+var errUsage = errors.New("usage: bench sim|wal|cluster|shipping [--quick] [--json]")
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -72,6 +73,12 @@ func run(args []string) error {
 		_ = flags.Parse(args[1:])
 		b.quick, b.profile = *quick, *profile
 		return b.run()
+	case "shipping":
+		b := shipBench{show: show}
+		flags.StringVar(&b.dir, "dir", "", "make the temporary files in `FOLDER`, which must be on a real disk")
+		_ = flags.Parse(args[1:])
+		b.quick, b.profile = *quick, *profile
+		return b.run()
 	case "wal":
 		b := walBench{show: show}
 		flags.StringVar(&b.dir, "dir", "", "make the temporary files in `FOLDER`, which must be on a real disk")
@@ -90,7 +97,7 @@ func show(r row, asJSON bool) {
 		_ = json.NewEncoder(os.Stdout).Encode(r) // a closed pipe ends the program anyway
 		return
 	}
-	fmt.Printf("%-7s %-28s %-26s %10.0f /s ", r.Bench, r.Workload, r.System, r.OpsPerSec)
+	fmt.Printf("%-8s %-28s %-26s %10.0f /s ", r.Bench, r.Workload, r.System, r.OpsPerSec)
 	if r.P50 > 0 {
 		fmt.Printf("%9.1f %9.1f us ", r.P50, r.P99)
 	}
