@@ -78,6 +78,7 @@ type walLog struct {
 	live   walState // published
 	ahead  walState // with all that is staged
 	last   []*walBatch
+	wrote  []*walBatch // the same, even when it counts as settled
 	flight []*walBatch
 	staged []*walBatch
 	fates  map[walKey]walFate

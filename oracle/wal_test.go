@@ -231,6 +231,17 @@ var walCases = []struct {
 		t.disk["f"] = make([]byte, 9)
 		t.emit(WalPlaced, WalMain, 1, 0, 9, "f")
 	}},
+	{"a dropped entry placed again, after a recovery that vouched for it was lost", "", func(t *walTrace) {
+		t.write(1, walB, walA, walDrop)
+		t.read(9, 1, walContent(walB))
+		t.disk["f"] = walA.Payload()
+		for again := range uint64(2) {
+			t.crash()
+			t.find(1, walB)
+			t.emit(WalOpened, 0, 0, again, 0, "")
+		}
+		t.emit(WalPlaced, WalMain, 2, 0, 9, "f")
+	}},
 	{"placed and not there", "wal/claim", func(t *walTrace) { t.emit(WalPlaced, WalMain, 1, 0, 9, "f") }},
 	{"the neighbour is read", "wal/wrong-read", func(t *walTrace) { t.write(1, walA, walB); t.read(2, 1, walContent(walB)) }},
 	{"a read stops early", "wal/wrong-read", func(t *walTrace) {

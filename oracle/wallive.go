@@ -99,7 +99,7 @@ func (l *walLog) publish() {
 		b.call.published++
 	}
 	l.live.applyAll(l.flight)
-	l.last, l.flight = l.flight, nil
+	l.last, l.wrote, l.flight = l.flight, l.flight, nil
 }
 
 // bounds judges what the log says of a topic.
@@ -152,7 +152,7 @@ func (s *WalSuite) placed(l *walLog, r *runtime.Record) {
 
 // writtenLast returns what the group that was published last wrote under that index.
 func (l *walLog) writtenLast(topic, index uint64) (records []walRecord) {
-	for _, b := range l.last {
+	for _, b := range l.wrote {
 		for i, key := range b.keys {
 			if key.content != 0 && key.topic == topic && key.index == index {
 				records = append(records, b.records[i])
