@@ -37,7 +37,8 @@ type ShipperConfig struct {
 	SizeMax int64
 	// MemoryMax is how many bytes all fetches into memory may have together. Default 64 MiB.
 	MemoryMax int64
-	// Window is how many chunks of one fetch may be asked for, or wait to be written. Default 16.
+	// Window is how many chunks of one fetch may be asked for at a time: what may have to be sent again after a cut.
+	// Together with those that wait to be written they are twice as many, at most. Default 16.
 	Window int
 	// OffersMax and FetchesMax are how many there may be at a time. Defaults 1024 and 16.
 	OffersMax, FetchesMax int

@@ -93,7 +93,8 @@ func (f *fetch) want(window int) (uint32, bool) {
 	if f.phase == fetchAsking {
 		return indexManifest, len(f.asks) == 0
 	}
-	if len(f.asks)+len(f.pieces)+f.writing >= window {
+	// What waits for the disk must not keep the source waiting, up to a point.
+	if len(f.asks) >= window || len(f.asks)+len(f.pieces)+f.writing >= 2*window {
 		return 0, false
 	}
 	for f.cursor < len(f.state) && f.state[f.cursor] != chunkMissing {
