@@ -198,7 +198,7 @@ func (b *shipBench) cut(p *pairOfMembers, digest transport.Digest) error {
 	r := row{
 		Bench: "shipping", Workload: fmt.Sprintf("carry %d MiB, killed %d times", digest.Size>>20, cuts), System: oursSystem, Ratio: 1 + resent,
 		OpsPerSec: perSecond(digest.Size, time.Since(began)),
-		Note:      fmt.Sprintf("MiB/s; bytes of all frames sent to those of the file; bar %.2f", 1+resentBar),
+		Note:      fmt.Sprintf("MiB/s; %.2f%% sent beyond the file, bar %.0f%%", 100*resent, 100*resentBar),
 	}
 	if resent >= resentBar {
 		r.Note += ", missed"
