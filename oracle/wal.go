@@ -78,7 +78,7 @@ type walLog struct {
 	live   walState // published
 	ahead  walState // with all that is staged
 	last   []*walBatch
-	wrote  []*walBatch // the same, even when it counts as settled
+	wrote  []*walBatch // the same, even when it counts as settled, and what may have come after it
 	flight []*walBatch
 	staged []*walBatch
 	fates  map[walKey]walFate

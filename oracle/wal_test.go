@@ -242,6 +242,17 @@ var walCases = []struct {
 		}
 		t.emit(WalPlaced, WalMain, 2, 0, 9, "f")
 	}},
+	{"a group placed again that drops what it brings", "", func(t *walTrace) {
+		t.write(1, walB)
+		t.read(9, 1, walContent(walB))
+		t.stage(2, walA, walDrop)
+		t.cut()
+		t.disk["f"] = walA.Payload()
+		t.crash()
+		t.find(1, walB)
+		t.emit(WalOpened, 0, 0, 1, 0, "")
+		t.emit(WalPlaced, WalMain, 2, 0, 9, "f")
+	}},
 	{"placed and not there", "wal/claim", func(t *walTrace) { t.emit(WalPlaced, WalMain, 1, 0, 9, "f") }},
 	{"the neighbour is read", "wal/wrong-read", func(t *walTrace) { t.write(1, walA, walB); t.read(2, 1, walContent(walB)) }},
 	{"a read stops early", "wal/wrong-read", func(t *walTrace) {

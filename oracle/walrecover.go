@@ -95,13 +95,15 @@ func (s *WalSuite) opened(l *walLog, r *runtime.Record) {
 // cameBack finds the state that the log is in, and makes it the live one. If it is in
 // none that it may be in, that is a violation.
 func (s *WalSuite) cameBack(l *walLog, f *walFound, r *runtime.Record) bool {
-	if f.equal(&l.live) {
-		l.flight = nil
-		return true
-	}
 	with := l.live.clone()
 	with.applyAll(l.flight)
 	switch {
+	case f.equal(&l.live):
+		if f.equal(&with) { // it drops what it brings: whether it came back cannot be seen
+			l.wrote = slices.Concat(l.wrote, l.flight)
+		}
+		l.flight = nil
+		return true
 	case len(l.flight) > 0 && f.equal(&with):
 		l.publish()
 		return true
