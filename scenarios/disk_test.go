@@ -11,7 +11,7 @@ import (
 // On a disk that ignores every sync the oracles see that no claim is true.
 func TestLiarIsSeen(t *testing.T) {
 	for seed := range uint64(5) {
-		if res := mustRun(setupFor("fs=liar,crash=all/2s", seed, 200)); res.Verdict != Safety {
+		if res := mustRun(setupFor("fs=liar,crash=all/5s", seed, 400)); res.Verdict != Safety {
 			t.Errorf("seed %d: %v", seed, res.Verdict)
 		}
 	}
@@ -28,7 +28,7 @@ func TestEverybodyDamagedAnswersNothingWrongly(t *testing.T) {
 func TestWhatGoesWrongOverTheBudgetIsSeen(t *testing.T) {
 	for _, spec := range []string{
 		"wipe=2s,budget=over", "restore=1s,budget=over", "swap=2s,budget=over",
-		"phantom=500ms,budget=tail,crash=any/1s", "rot=500ms,budget=tail,crash=any/1s", "stale=0.3,budget=tail,crash=any/1s",
+		"phantom=500ms,budget=tail,crash=any/1s", "rot=200ms,budget=tail,crash=any/500ms", "stale=0.3,budget=tail,crash=any/1s",
 	} {
 		seen := 0
 		for seed := range uint64(40) {
@@ -51,13 +51,13 @@ func TestDiskDialsAreDeterministic(t *testing.T) {
 	const spec = "io=0.02,sync=0.003,after=any,close=0.02,torn=0.5,fs=ext4,space=32KiB/3s,slow=50/5s,stall=1s,rot=2s," +
 		"latent=3s,phantom=3s,misdirect=3s,stale=0.05,astray=0.05,wipe=20s,crash=any/3s"
 	for seed := range uint64(3) {
-		s := setupFor(spec, seed, 300)
+		s := setupFor(spec, seed, 2000)
 		s.Nodes = 5
 		res, err := Check(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.Verdict != Pass && res.Verdict != Vacuous { // not every seed draws every kind in time
+		if res.Verdict != Pass {
 			report(t, res)
 		}
 	}

@@ -85,8 +85,8 @@ var rows = []row{
 		faults: "rot=1s,latent=3s,phantom=3s,misdirect=3s,budget=over,torn=0.9,crash=any/1s"},
 
 	{name: "disk-chaos", doc: "everything that a disk does, on five nodes", nodes: 5,
-		faults: "io=0.03,sync=0.003,after=any,close=0.02,torn=0.5,fs=posix,space=32KiB/3s,slow=50/5s,stall=1s,rot=2s," +
-			"latent=3s,phantom=3s,misdirect=3s,stale=0.05,astray=0.05,wipe=10s,crash=any/4s"},
+		faults: "io=0.03,sync=0.003,after=any,close=0.02,torn=0.9,fs=posix,space=32KiB/3s,slow=50/5s,stall=1s,rot=2s," +
+			"latent=3s,phantom=3s,misdirect=3s,stale=0.05,astray=0.05,wipe=10s,crash=any/500ms"},
 
 	{name: "net-loss", doc: "frames are lost, repeated, damaged and late", faults: "drop=0.05,dup=0.02,corrupt=0.01,delay=10ms"},
 	{name: "net-single", doc: "one node cut off now and then", faults: "partition=single/4s"},

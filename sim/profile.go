@@ -8,6 +8,8 @@ import (
 // blockSize is the unit in which file systems allocate, in bytes.
 const blockSize = 4096
 
+const blockSectors = blockSize / sectorSize
+
 // rules are what a file system promises beyond POSIX, and so what a loss of
 // power may leave. In-place writes to blocks that the file had before are promised
 // nothing, unless copied is set: any subset of their sectors may arrive.
@@ -139,9 +141,8 @@ func (d *disk) losePower(torn uint32, fired *faults.Counts) (atStake bool) {
 	d.names.losePower(d.power, d.rules.prefix)
 	for _, f := range d.names.seen.inodes {
 		atStake = atStake || len(f.unsynced) > 0 || f.size != f.durableSize
-		mode := d.power.Below(4)
 		size, shrunk := d.sizeLeft(f)
-		f.losePower(size, d.fates(f, mode, shrunk, torn, fired), d.power, d.pool)
+		f.losePower(size, d.fates(f, shrunk, torn, fired), d.power, d.pool)
 	}
 	for _, f := range before {
 		d.collect(f)
@@ -176,11 +177,11 @@ func (d *disk) sizeLeft(f *inode) (size int64, shrunk bool) {
 	return (first + 1 + int64(d.power.Below(between))) * blockSize, true
 }
 
-// fates returns how the unsynced sectors of one file fare: for a quarter of the files
-// all are lost, for a quarter all arrive, else each by itself, as far
-// as the file system leaves it open. Shrunk says that a truncation arrived.
-func (d *disk) fates(f *inode, mode uint64, shrunk bool, torn uint32, fired *faults.Counts) func(sector int) fate {
-	salt := uint64(0)
+// fates returns how the unsynced sectors of one file fare, as far as the file
+// system leaves it open; torn is the chance of those that the power catches. Shrunk says
+// that a truncation arrived.
+func (d *disk) fates(f *inode, shrunk bool, torn uint32, fired *faults.Counts) func(sector int) fate {
+	way, salt := d.wayOf(f), uint64(0)
 	if d.rules.copied || d.rules.grown == grownBlocks {
 		salt = d.power.Draw()
 	}
@@ -196,26 +197,73 @@ func (d *disk) fates(f *inode, mode uint64, shrunk bool, torn uint32, fired *fau
 			}
 			return fate(runtime.Mix(salt, uint64(off/blockSize)) & 1)
 		}
-		if d.power.Chance(torn) {
-			if d.power.Below(2) == 0 {
-				fired.Add(faults.KindTorn)
-				return fateTorn
-			}
-			if d.unsafe {
-				fired.Add(faults.KindRuined)
-				return fateRuined
-			}
-			fired.Add(faults.KindGarbage)
-			return fateGarbage
+		if way.catches(sector) && d.power.Chance(torn) {
+			return d.tear(fired)
 		}
 		switch {
-		case mode == 0:
-			return fateLost
-		case mode == 1:
-			return fateWhole
+		case way.mode != wayEach:
+			return way.fate(sector)
 		case d.rules.copied:
 			return fate(runtime.Mix(salt, uint64(off/blockSize)) & 1)
 		}
 		return fate(d.power.Below(2))
 	}
+}
+
+// way is how far the writing of one file's unsynced sectors had come.
+type way struct {
+	mode wayMode
+	cut  int // wayHead, wayTail: the first sector behind the point
+}
+
+type wayMode uint8
+
+const (
+	wayNone wayMode = iota // not begun: all are lost
+	wayAll                 // done: all arrive
+	wayHead                // those before some point arrive
+	wayTail                // those behind it do
+	wayEach                // each fares by itself
+	wayModes
+)
+
+// wayOf draws how far the writing of a file had come. A file system that copies
+// blocks writes whole ones.
+func (d *disk) wayOf(f *inode) way {
+	w := way{mode: wayMode(d.power.Below(uint64(wayModes) + 1))}
+	w.mode = min(w.mode, wayEach) // twice as often as others
+	if n := len(f.unsynced); n > 0 && (w.mode == wayHead || w.mode == wayTail) {
+		w.cut = f.unsynced[d.power.Below(uint64(n))].sector
+		if d.rules.copied {
+			w.cut -= w.cut % blockSectors
+		}
+	}
+	return w
+}
+
+// catches reports whether the sector was just being written when power went. At a point
+// that writing had come to, this is a block.
+func (w way) catches(sector int) bool {
+	return w.mode == wayEach || (w.mode == wayHead || w.mode == wayTail) && sector/blockSectors == w.cut/blockSectors
+}
+
+func (w way) fate(sector int) fate {
+	if w.mode == wayAll || w.mode == wayHead && sector < w.cut || w.mode == wayTail && sector >= w.cut {
+		return fateWhole
+	}
+	return fateLost
+}
+
+// tear draws how a sector comes out that the power caught.
+func (d *disk) tear(fired *faults.Counts) fate {
+	switch {
+	case d.power.Below(2) == 0:
+		fired.Add(faults.KindTorn)
+		return fateTorn
+	case d.unsafe:
+		fired.Add(faults.KindRuined)
+		return fateRuined
+	}
+	fired.Add(faults.KindGarbage)
+	return fateGarbage
 }

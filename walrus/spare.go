@@ -26,8 +26,9 @@ type making struct {
 	done func(error)            // what goes with it
 }
 
-// step does one more part. The zeros are synced part by part, although nobody relies on
-// them: otherwise the sync of the first group would have to carry them all along.
+// step does one more part. The zeros are synced part by part: otherwise the first group
+// of the segment would have to carry them all along, and under a file that is taken
+// again the old segment could come out of a power loss, by the name of the new one.
 //
 // The name needs a sync because whatever is acknowledged in this segment
 // hangs on it. If that sync fails, the name may be missing after a power loss for
