@@ -48,9 +48,9 @@ func getMark(p []byte) (m mark, ok bool) {
 	return m, binary.LittleEndian.Uint32(p[36:]) == sum(seed(m.salt, seedMark), p[:36])
 }
 
-// markEnd writes the seals that are due, seals the last segment, durably, and leaves the
-// mark that says so. All groups are durable already, so nothing depends on it: after an error the next
-// Open reads more, and finds the same.
+// markEnd writes the seals that are due, seals the last segment, and leaves the mark
+// that says so. All groups are durable already, and the seal is believed only if it verifies. So nothing is
+// synced: after a power loss or an error the next Open reads more, and finds the same.
 func (l *Log) markEnd(d disk) error {
 	for ; len(l.sealings) > 0; l.dropSealing(0) {
 		if err := l.sealings[0].write(d); err != nil {
@@ -64,9 +64,6 @@ func (l *Log) markEnd(d disk) error {
 	}
 	s := l.sealings[0]
 	if err := writeAll(seg.file, s.group(groupClosed, &l.state), s.off); err != nil {
-		return err
-	}
-	if err := seg.file.SyncData(); err != nil {
 		return err
 	}
 	f, err := d.create(path.Join(l.o.Dir, closedName))
