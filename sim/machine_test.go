@@ -368,3 +368,20 @@ func TestPartitionShapesCutAndMend(t *testing.T) {
 		w.Close()
 	}
 }
+
+func TestFramesAreValidDuringTheCall(t *testing.T) {
+	var during string
+	var kept []byte
+	w, _ := newScripted(t, nil, func() runtime.Node {
+		return &script{
+			boot: func(env runtime.Env) { env.Send(1, runtime.ChannelControl, []byte("a frame")) },
+			receive: func(_ runtime.Env, _ runtime.NodeID, frame []byte) {
+				during, kept = string(frame), frame
+			},
+		}
+	})
+	runFor(w, time.Second)
+	if during != "a frame" || len(kept) != len(during) || strings.ContainsAny(string(kept), during) {
+		t.Errorf("a node received %q, and what it kept of that is %q later", during, kept)
+	}
+}
