@@ -46,7 +46,7 @@ var table = []row{
 	// Production.
 	{
 		path: "runtime/host", imports: []string{"runtime", "runtime/coro", "transport"},
-		external: []string{"github.com/prometheus/client_golang/prometheus"},
+		external: []string{"github.com/prometheus/client_golang/prometheus", "golang.org/x/sys/windows"},
 	},
 	{path: "walrus/group", imports: []string{"runtime", "walrus"}},
 	{path: "walrus/planted"},
