@@ -37,6 +37,7 @@ func TestHashValuesArePinned(t *testing.T) {
 	}{
 		{"mix", Mix(1, 2), 0xe7241645d95686e1},
 		{"bytes", HashBytes(0, []byte("octopii runs")), 0x230969ecb32b0ec1},
+		{"bulk", HashBulk(0, []byte("octopii runs, and goes on for longer than the sixty-four bytes of a block")), 0xa8dd8b5e4dd2c334},
 		{"record", r.Hash(0), 0x77cb8721314c405e},
 	} {
 		if c.got != c.want {

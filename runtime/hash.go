@@ -40,6 +40,22 @@ func HashBytes(h uint64, p []byte) uint64 {
 	return h
 }
 
+// HashBulk is another hash, for many bytes at a time: four multiplications do not wait for each other, so that it is
+// more than twice as fast as HashBytes.
+func HashBulk(h uint64, p []byte) uint64 {
+	h = Mix(h, uint64(len(p)))
+	a, b, c, d := Mix(h, 1), Mix(h, 2), Mix(h, 3), Mix(h, 4)
+	for len(p) >= 64 {
+		block := p[:64]
+		a = mix2(a, binary.LittleEndian.Uint64(block), binary.LittleEndian.Uint64(block[8:]))
+		b = mix2(b, binary.LittleEndian.Uint64(block[16:]), binary.LittleEndian.Uint64(block[24:]))
+		c = mix2(c, binary.LittleEndian.Uint64(block[32:]), binary.LittleEndian.Uint64(block[40:]))
+		d = mix2(d, binary.LittleEndian.Uint64(block[48:]), binary.LittleEndian.Uint64(block[56:]))
+		p = p[64:]
+	}
+	return HashBytes(mix2(a, b, mix2(h, c, d)), p)
+}
+
 // Hash folds the record into the hash h, field by field.
 func (r *Record) Hash(h uint64) uint64 {
 	// The three products do not wait for each other, nor for h.
