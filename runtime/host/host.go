@@ -42,6 +42,7 @@ import (
 	"time"
 
 	"github.com/octopii-go/octopii/runtime"
+	"github.com/octopii-go/octopii/transport"
 )
 
 // The limits of what may queue up for a node.
@@ -111,19 +112,20 @@ func (c Config) Validate() error {
 
 // Host is a running node. Its methods may be called from any goroutine.
 type Host struct {
-	cfg     Config
-	node    runtime.Node
-	clock   *clock
-	metrics *metrics
-	folder  *Folder
-	lock    io.Closer // of the folder
-	open    *openFiles
-	files   [runtime.LaneCount]*mortalFS
-	watches [runtime.LaneCount]watch
-	link    Link
-	inbox   *mailbox
-	lanes   [runtime.LaneCount]*mailbox
-	running sync.WaitGroup // lanes
+	cfg      Config
+	node     runtime.Node
+	clock    *clock
+	metrics  *metrics
+	folder   *Folder
+	lock     io.Closer // of the folder
+	open     *openFiles
+	files    [runtime.LaneCount]*mortalFS
+	watches  [runtime.LaneCount]watch
+	link     Link
+	recycler transport.Recycler // the link, if it is one
+	inbox    *mailbox
+	lanes    [runtime.LaneCount]*mailbox
+	running  sync.WaitGroup // lanes
 
 	dead   atomic.Bool   // nothing of the node has an effect any longer
 	die    sync.Once     // guards reason and dying
@@ -214,6 +216,7 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 		if h.link, err = cfg.Join(h.receive); err != nil {
 			return nil, fmt.Errorf("host: join: %w", err)
 		}
+		h.recycler, _ = h.link.(transport.Recycler)
 	}
 	for i := range h.lanes {
 		h.lanes[i] = newMailbox()
@@ -267,12 +270,20 @@ func (h *Host) now() runtime.Instant { return h.clock.now() }
 
 // receive takes a frame from the link, on any goroutine, and never blocks.
 func (h *Host) receive(from runtime.NodeID, ch runtime.Channel, frame []byte) {
-	if !h.inbox.put(func() { h.node.Receive(from, ch, frame) }, framesMax) {
+	if !h.inbox.put(func() { h.deliver(from, ch, frame) }, framesMax) {
 		h.metrics.dropped.Inc()
 		return
 	}
 	h.metrics.frame(ch, received, len(frame))
 	h.hurry()
+}
+
+// deliver hands a frame to the node, and then gives it back.
+func (h *Host) deliver(from runtime.NodeID, ch runtime.Channel, frame []byte) {
+	h.node.Receive(from, ch, frame)
+	if h.recycler != nil {
+		h.recycler.Recycle(frame)
+	}
 }
 
 // trace hands an event to the sink. Only the loop calls it.

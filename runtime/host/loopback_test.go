@@ -112,3 +112,27 @@ func TestSendToNobody(t *testing.T) {
 		}
 	}
 }
+
+// thriftyLink takes frames back.
+type thriftyLink struct {
+	voidLink
+	back chan string
+}
+
+func (l thriftyLink) Recycle(frame []byte) { l.back <- string(frame) }
+
+// TestFramesAreGivenBack has a link get its frames back, when the node has looked at them.
+func TestFramesAreGivenBack(t *testing.T) {
+	link := thriftyLink{back: make(chan string, 1)}
+	looked := false
+	n := &node{receive: func(runtime.NodeID, runtime.Channel, []byte) { looked = true }}
+	var receive host.Receiver
+	startWith(t, host.Config{ID: 1, Dir: t.TempDir(), Join: func(to host.Receiver) (host.Link, error) {
+		receive = to
+		return link, nil
+	}}, n)
+	receive(2, runtime.ChannelFiles, []byte("a frame"))
+	if got := await(t, link.back, "the frame"); got != "a frame" || !looked {
+		t.Errorf("%q came back; looked at: %v", got, looked)
+	}
+}

@@ -168,13 +168,14 @@ func (in *inbound) read(r *bufio.Reader) error {
 	}
 	c := &in.peer.counters[ch]
 	for {
-		frame, err := readFrame(r, transport.MaxFrame)
+		frame, err := readFrame(r, transport.MaxFrame, in.e.frames.take)
 		if err != nil {
 			return err
 		}
 		size := uint64(len(frame))
 		if !in.peer.origin.deliver(in, ch, frame) {
 			c.stale.Add(1)
+			in.e.frames.give(frame)
 			continue
 		}
 		c.received.Add(1)

@@ -235,7 +235,9 @@ func (p *peer) write(conn *quic.Conn, ch runtime.Channel) error {
 			gathered = gathered[:0]
 		} else if frame, ok := q.take(queueBytes); ok {
 			frames, bytes = 1, uint64(len(frame))
-			_, err = stream.Write(frame)
+			if _, err = stream.Write(frame); err == nil { // or the stream may hold on to it
+				p.e.frames.give(frame)
+			}
 		} else {
 			select {
 			case <-q.ready:

@@ -37,6 +37,7 @@ type Endpoint struct {
 	refused     atomic.Uint64
 	noRoute     atomic.Uint64
 	noFrames    atomic.Uint64
+	frames      frames
 
 	credentials struct {
 		sync.Mutex
@@ -145,6 +146,13 @@ func (e *Endpoint) Send(to runtime.NodeID, ch runtime.Channel, frame []byte) {
 		e.noRoute.Add(1)
 	}
 }
+
+// Frame returns memory for a frame of that size, in which may be anything: such as was given to Recycle, and that of frames that
+// have left.
+func (e *Endpoint) Frame(size int) []byte { return e.frames.take(size) }
+
+// Recycle implements transport.Recycler.
+func (e *Endpoint) Recycle(frame []byte) { e.frames.give(frame) }
 
 // Close implements transport.Link. It closes all connections and the socket, drops what has not
 // left, and returns when no goroutine of the endpoint runs any more. It may be called again.

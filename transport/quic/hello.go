@@ -62,7 +62,7 @@ func (h hello) write(w io.Writer, kind uint8) error {
 
 // readHello receives a hello of that kind. Its errors match ErrProtocol or ErrVersion, or are the stream's.
 func readHello(r *bufio.Reader, kind uint8) (hello, error) {
-	frame, err := readFrame(r, helloMax)
+	frame, err := readFrame(r, helloMax, func(size int) []byte { return make([]byte, size) })
 	if err != nil {
 		return hello{}, err
 	}
@@ -119,9 +119,9 @@ func checkCertified(certified, own Identity, want runtime.NodeID) error {
 	return nil
 }
 
-// readFrame reads one frame into a buffer of its own. Nothing is allocated before the size is known
+// readFrame reads one frame into memory that room returns for its size, which is known then
 // to be at most sizeMax bytes. Its errors match ErrProtocol, or are the stream's.
-func readFrame(r *bufio.Reader, sizeMax int) ([]byte, error) {
+func readFrame(r *bufio.Reader, sizeMax int, room func(size int) []byte) ([]byte, error) {
 	header, err := r.Peek(transport.HeaderSize)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func readFrame(r *bufio.Reader, sizeMax int) ([]byte, error) {
 	if size > sizeMax {
 		return nil, fmt.Errorf("%w: a frame of %d bytes, limit %d", ErrProtocol, size, sizeMax)
 	}
-	frame := make([]byte, size)
+	frame := room(size)
 	_, err = io.ReadFull(r, frame)
 	return frame, err
 }
