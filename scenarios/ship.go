@@ -17,8 +17,12 @@ import (
 // shipLimits are the limits of the nodes under test: small, so that they are reached.
 var shipLimits = transport.ShipperConfig{
 	ReadLane: 1, WriteLane: 2, ChunkBytes: 4 << 10, SizeMax: shipSizeMax, MemoryMax: 256 << 10,
-	Window: 8, FetchesMax: 8, QueueMax: 24, ReadsMax: 2, Rate: 4 << 20, Patience: 4 * time.Second,
+	Window: 8, FetchesMax: 8, QueueMax: 24, ReadsMax: 4, Rate: 4 << 20, Patience: 4 * time.Second,
+	Frame: usedFrame,
 }
+
+// usedFrame returns memory that something was in before.
+func usedFrame(size int) []byte { return bytes.Repeat([]byte{0xee}, size) }
 
 // shipSizeMax is how large objects may be, in bytes.
 const shipSizeMax = 160 << 10

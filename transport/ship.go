@@ -18,7 +18,7 @@ const (
 	defaultOffersMax  = 1024
 	defaultFetchesMax = 16
 	defaultQueueMax   = 256
-	defaultReadsMax   = 4
+	defaultReadsMax   = 8
 	defaultPatience   = 30 * time.Second
 )
 
@@ -43,10 +43,13 @@ type ShipperConfig struct {
 	// OffersMax and FetchesMax are how many there may be at a time. Defaults 1024 and 16.
 	OffersMax, FetchesMax int
 	// QueueMax is how many chunks peers may have asked for and not got yet; ReadsMax is how many of
-	// them are read at a time. Defaults 256 and 4.
+	// them are read at a time. Defaults 256 and 8.
 	QueueMax, ReadsMax int
 	// Rate is how many bytes of chunks a second are sent to all peers together; zero: any number.
 	Rate int64
+	// Frame, if not nil, returns memory for a frame of that many bytes, in which may be anything. It is called in jobs, so perhaps
+	// beside the loop. Nil: it is allocated.
+	Frame func(size int) []byte
 	// Patience is how long a fetch may go without a new chunk before it fails. Default 30 s.
 	Patience time.Duration
 }
@@ -62,6 +65,9 @@ func (c ShipperConfig) withDefaults() ShipperConfig {
 	c.QueueMax = cmp.Or(c.QueueMax, defaultQueueMax)
 	c.ReadsMax = cmp.Or(c.ReadsMax, defaultReadsMax)
 	c.Patience = cmp.Or(c.Patience, defaultPatience)
+	if c.Frame == nil {
+		c.Frame = func(size int) []byte { return make([]byte, size) }
+	}
 	return c
 }
 

@@ -9,8 +9,10 @@ import (
 
 // How a fetch treats its sources.
 const (
-	windowFirst = 2                      // chunks asked of a source at once, in the beginning,
-	windowMost  = 256                    // and at most
+	windowFirst = 2                      // chunks asked of a source at once, in the beginning, and when the trip is measured anew
+	queueLeast  = 2                      // of those, how many should wait somewhere on the way, so that the way is never empty,
+	queueMost   = 4                      // and how many are enough: after a cut they are sent in vain
+	remeasure   = 1024                   // answers after which the shortest trip is measured anew: the way may be another
 	answerMin   = 200 * time.Millisecond // a source is waited for at least as long,
 	answerMax   = 5 * time.Second        // and at most
 	restUnknown = time.Second            // before a source that did not know the object is asked again
@@ -30,8 +32,13 @@ type ask struct {
 type shipPeer struct {
 	id     runtime.NodeID
 	asked  int             // asks under way
-	window int             // how many there may be: one more with each answer, half with each silence
+	window int             // how many there may be: see answered; half with each silence
+	full   bool            // there were as many: it is asked again when a quarter of them is answered, for several chunks then
 	trip   time.Duration   // from ask to answer, smoothed
+	least  time.Duration   // the shortest trip; zero: not measured
+	counts int             // answers since that is measured
+	paced  bool            // the window has been large enough once: it changes but once a trip
+	moved  runtime.Instant // when it did
 	silent int             // asks without an answer since the last one
 	rest   runtime.Instant // not to be asked before
 }
@@ -41,14 +48,53 @@ func (p *shipPeer) patience() time.Duration {
 	return min(max(answerMin, 4*p.trip)<<min(p.silent, 5), answerMax)
 }
 
-// answered notes an answer, after that time.
-func (p *shipPeer) answered(trip time.Duration) {
+// answered notes an answer to what was asked at that time, and adapts the window, which is at most most.
+//
+// What is under way takes as long as the shortest trip when nothing waits: so of the window, the part by which trips are
+// longer than that waits, somewhere between the source's disk and here. A few chunks should, not more: it would be
+// no faster, and all that is under way is sent in vain when there is a cut.
+func (p *shipPeer) answered(now, at runtime.Instant, most int) {
+	trip := max(now.Sub(at), 1)
 	if p.trip == 0 {
 		p.trip = trip
 	}
 	p.trip += (trip - p.trip) / 4
 	p.silent = 0
-	p.window = min(p.window+1, windowMost)
+	if p.least == 0 || trip < p.least {
+		p.least = trip
+	}
+	if p.counts++; p.counts > remeasure {
+		p.counts, p.least, p.paced = 0, 0, false
+		p.window = min(p.window, windowFirst)
+		return
+	}
+	if p.paced && now < p.moved.Add(p.trip) {
+		return
+	}
+	p.moved = now
+	switch queued := int(int64(p.window) * int64(max(p.trip-p.least, 0)) / int64(p.trip)); {
+	case queued < queueLeast:
+		p.window = min(p.window+1, most)
+	case queued > queueMost:
+		p.window = max(p.window-1, windowFirst)
+		p.paced = true
+	default:
+		p.paced = true
+	}
+}
+
+// shrink notes that something asked for will not come.
+func (p *shipPeer) shrink() { p.window, p.paced = max(p.window/2, 1), false }
+
+// ready reports whether the source may be asked now. One that had its window full is asked when there is room for several
+// asks: they leave in one packet, and cost both sides little more than one.
+func (p *shipPeer) ready(now runtime.Instant) bool {
+	if p.asked >= p.window {
+		p.full = true
+	} else if p.asked <= p.window-max(p.window/4, 1) {
+		p.full = false
+	}
+	return !p.full && p.rest <= now
 }
 
 // peer returns a source, nil if the node is none.
@@ -73,7 +119,7 @@ func (s *Shipper) askMore(now runtime.Instant, f *fetch) {
 		source := f.pick(now)
 		if source < 0 {
 			for i := range f.sources {
-				if p := &f.sources[i]; p.asked < p.window {
+				if p := &f.sources[i]; p.rest > now {
 					s.due(p.rest)
 				}
 			}
@@ -110,7 +156,7 @@ func (f *fetch) pick(now runtime.Instant) int {
 	for i := range f.sources {
 		at := (f.turn + i) % len(f.sources)
 		p := &f.sources[at]
-		if p.asked < p.window && p.rest <= now && (best < 0 || p.silent < f.sources[best].silent) {
+		if p.ready(now) && (best < 0 || p.silent < f.sources[best].silent) {
 			best = at
 		}
 	}
@@ -148,7 +194,7 @@ func (f *fetch) drop(i int) *shipPeer {
 }
 
 // answer notes that a node has sent what it may have been asked for.
-func (f *fetch) answer(now runtime.Instant, from runtime.NodeID, index uint32) {
+func (f *fetch) answer(now runtime.Instant, from runtime.NodeID, index uint32, most int) {
 	for i := 0; i < len(f.asks); {
 		a := f.asks[i]
 		if a.index != index {
@@ -156,7 +202,7 @@ func (f *fetch) answer(now runtime.Instant, from runtime.NodeID, index uint32) {
 			continue
 		}
 		if p := f.drop(i); p.id == from {
-			p.answered(now.Sub(a.at))
+			p.answered(now, a.at, most)
 		}
 	}
 }
@@ -172,7 +218,7 @@ func (s *Shipper) expireAsks(now runtime.Instant, f *fetch) {
 		}
 		p := f.drop(i)
 		p.silent++
-		p.window = max(p.window/2, 1)
+		p.shrink()
 	}
 }
 
@@ -200,7 +246,7 @@ func (s *Shipper) give(now runtime.Instant, f *fetch, from runtime.NodeID, index
 		return
 	}
 	p := f.drop(i)
-	p.window = max(p.window/2, 1)
+	p.shrink()
 	p.rest = max(p.rest, now.Add(rest))
 	s.due(p.rest)
 }

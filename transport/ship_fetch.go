@@ -83,8 +83,9 @@ type fetch struct {
 	sources  []shipPeer
 	turn     int // whose turn it is to be asked
 	pace     pace
-	pieces   []piece // to be written next
-	writing  int     // pieces that a job writes
+	pieces   []piece  // to be written next
+	writing  int      // pieces that a job writes
+	free     [][]byte // memory of pieces that are written
 	data     []byte
 	fedAt    runtime.Instant // when something new came
 	failures int
@@ -223,7 +224,7 @@ func (s *Shipper) fedManifest(now runtime.Instant, f *fetch, from runtime.NodeID
 		s.disappointed(now, f, from, indexManifest)
 		return
 	}
-	f.answer(now, from, indexManifest)
+	f.answer(now, from, indexManifest, s.cfg.Window)
 	f.asks, f.fedAt = f.asks[:0], now
 	for i := range f.sources {
 		f.sources[i].asked = 0
@@ -253,7 +254,7 @@ func (s *Shipper) fedChunk(now runtime.Instant, f *fetch, from runtime.NodeID, m
 		s.disappointed(now, f, from, m.index)
 		return
 	}
-	f.answer(now, from, m.index)
+	f.answer(now, from, m.index, s.cfg.Window)
 	switch {
 	case f.state[index] >= chunkWriting, len(f.pieces)+f.writing >= 2*s.cfg.Window:
 		f.progress.Wasted += int64(len(m.body))
@@ -263,10 +264,20 @@ func (s *Shipper) fedChunk(now runtime.Instant, f *fetch, from runtime.NodeID, m
 		f.stored(index)
 	default:
 		f.state[index] = chunkWriting
-		f.pieces = append(f.pieces, piece{index: index, data: slices.Clone(m.body)})
+		f.pieces = append(f.pieces, piece{index: index, data: append(f.room(), m.body...)})
 		s.write(f)
 	}
 	f.fedAt = now
+}
+
+// room returns memory for a piece.
+func (f *fetch) room() []byte {
+	if last := len(f.free) - 1; last >= 0 {
+		p := f.free[last]
+		f.free = f.free[:last]
+		return p
+	}
+	return make([]byte, 0, f.manifest.chunk)
 }
 
 // stored notes that a chunk is where it belongs.
@@ -301,6 +312,7 @@ func (s *Shipper) write(f *fetch) {
 			} else {
 				f.miss(p.index)
 			}
+			f.free = append(f.free, p.data[:0])
 		}
 		if err != nil && !s.survives(f, err) {
 			return

@@ -246,11 +246,17 @@ func (j *hashJob) execute(files runtime.FS) error {
 // rereadsMax is how often a chunk is read before its file is taken for damaged: some reads lie once.
 const rereadsMax = 3
 
-// readJob reads a chunk for a peer, into the frame that carries it.
+// readJob reads chunks of one object for peers, each into the frame that carries it.
 type readJob struct {
-	offer *offer
+	offer  *offer
+	kinds  uint8
+	room   func(size int) []byte
+	chunks []chunkRead
+}
+
+// chunkRead is one of them.
+type chunkRead struct {
 	index int
-	kinds uint8
 	frame []byte // out: not sealed yet
 	right bool   // out: the bytes are what they were when the file was offered
 }
@@ -261,16 +267,26 @@ func (j *readJob) execute(files runtime.FS) error {
 		return fmt.Errorf("transport: read %s: %w", j.offer.path, err)
 	}
 	defer f.Close()
-	head := shipMessage{kind: kindChunk, digest: j.offer.digest, index: uint32(j.index)}
-	n := j.offer.manifest.length(j.index)
-	j.frame = head.header(make([]byte, 0, HeaderSize+shipHeader+n), j.kinds)
-	j.frame = j.frame[:len(j.frame)+n]
-	p := j.frame[len(j.frame)-n:]
-	for range rereadsMax {
-		if err := readAt(f, p, j.offer.manifest.offset(j.index)); err != nil {
-			return fmt.Errorf("transport: read %s: chunk %d: %w", j.offer.path, j.index, err)
+	for i := range j.chunks {
+		if err := j.read(f, &j.chunks[i]); err != nil {
+			return fmt.Errorf("transport: read %s: chunk %d: %w", j.offer.path, j.chunks[i].index, err)
 		}
-		if j.right = j.offer.manifest.holds(j.index, p); j.right {
+	}
+	return nil
+}
+
+func (j *readJob) read(f runtime.File, c *chunkRead) error {
+	m := &j.offer.manifest
+	head := shipMessage{kind: kindChunk, digest: j.offer.digest, index: uint32(c.index)}
+	n := m.length(c.index)
+	c.frame = head.header(j.room(HeaderSize + shipHeader + n)[:0], j.kinds)
+	c.frame = c.frame[:len(c.frame)+n]
+	p := c.frame[len(c.frame)-n:]
+	for range rereadsMax {
+		if err := readAt(f, p, m.offset(c.index)); err != nil {
+			return err
+		}
+		if c.right = m.holds(c.index, p); c.right {
 			break
 		}
 	}

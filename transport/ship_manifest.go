@@ -50,7 +50,7 @@ func chunksOf(size int64, chunk int) int64 { return (size + int64(chunk) - 1) / 
 
 // hashChunk returns the hash of a chunk, which depends on its place.
 func hashChunk(index int, p []byte) uint64 {
-	return runtime.HashBytes(runtime.Mix(0x6368756e6b, uint64(index)), p)
+	return runtime.HashBulk(runtime.Mix(0x6368756e6b, uint64(index)), p)
 }
 
 // digest returns the name of the object.

@@ -41,6 +41,7 @@ type shipSource struct {
 	hashing int      // files being read, to be offered
 	queue   []get    // oldest first
 	reading []get    // under way
+	readers int      // jobs that read them
 	pace    pace
 }
 
@@ -195,44 +196,69 @@ func (s *Shipper) askedChunk(now runtime.Instant, from runtime.NodeID, m *shipMe
 	}
 }
 
+// readJobs is how many jobs read chunks at a time: while one is under way, what peers ask for gathers for the next.
+const readJobs = 2
+
 // pumpSource reads and sends what is queued, as far as the limits allow.
 func (s *Shipper) pumpSource(now runtime.Instant) {
 	q := &s.source
-	for len(q.queue) > 0 && len(q.reading) < s.cfg.ReadsMax {
+	for len(q.queue) > 0 && q.readers < readJobs && len(q.reading) < s.cfg.ReadsMax {
 		g := q.queue[0]
 		if !q.pace.take(now, g.offer.manifest.length(g.index)) {
 			s.due(q.pace.next)
 			return
 		}
-		q.queue = slices.Delete(q.queue, 0, 1)
 		if g.offer.path == "" {
+			q.queue = slices.Delete(q.queue, 0, 1)
 			from := g.offer.manifest.offset(g.index)
 			to := from + int64(g.offer.manifest.length(g.index))
 			s.send(g.to, &shipMessage{kind: kindChunk, digest: g.offer.digest, index: uint32(g.index), body: g.offer.data[from:to]})
 			continue
 		}
-		q.reading = append(q.reading, g)
-		j := &readJob{offer: g.offer, index: g.index, kinds: s.cfg.Kinds}
-		s.submit(s.cfg.ReadLane, j.execute, func(now runtime.Instant, err error) { s.read(now, g, j, err) })
+		s.readSome(now, g.offer)
 	}
 }
 
+// readSome lets a job read what is asked of the offer next. The first of it has been paced.
+func (s *Shipper) readSome(now runtime.Instant, o *offer) {
+	q := &s.source
+	most := min((s.cfg.ReadsMax+1)/readJobs, s.cfg.ReadsMax-len(q.reading), len(q.queue))
+	n := 1
+	for n < most && q.queue[n].offer == o && q.pace.take(now, o.manifest.length(q.queue[n].index)) {
+		n++
+	}
+	j := &readJob{offer: o, kinds: s.cfg.Kinds, room: s.cfg.Frame, chunks: make([]chunkRead, n)}
+	gets := slices.Clone(q.queue[:n])
+	for i, g := range gets {
+		j.chunks[i].index = g.index
+	}
+	q.queue = slices.Delete(q.queue, 0, n)
+	q.reading = append(q.reading, gets...)
+	q.readers++
+	s.submit(s.cfg.ReadLane, j.execute, func(now runtime.Instant, err error) {
+		q.readers--
+		for i, g := range gets {
+			s.read(g, &j.chunks[i], err)
+		}
+		s.pumpSource(now)
+	})
+}
+
 // read sends a chunk that has been read.
-func (s *Shipper) read(now runtime.Instant, g get, j *readJob, err error) {
+func (s *Shipper) read(g get, c *chunkRead, err error) {
 	q := &s.source
 	i := slices.Index(q.reading, g)
 	q.reading = slices.Delete(q.reading, i, i+1)
 	switch {
+	case c.right:
+		if err := Seal(c.frame); err != nil {
+			panic(fmt.Sprintf("transport: chunk of %d bytes: %v", len(c.frame), err))
+		}
+		s.out.Send = append(s.out.Send, Outgoing{To: g.to, Frame: c.frame})
 	case err != nil:
 		s.deny(g.to, g.offer.digest, uint32(g.index), noneBusy) // it may go better the next time
-	case !j.right:
+	default:
 		s.event(OfferDamaged, uint64(g.to), uint64(g.index), g.offer.digest.Hash, 0)
 		s.deny(g.to, g.offer.digest, uint32(g.index), noneDamaged)
-	default:
-		if err := Seal(j.frame); err != nil {
-			panic(fmt.Sprintf("transport: chunk of %d bytes: %v", len(j.frame), err))
-		}
-		s.out.Send = append(s.out.Send, Outgoing{To: g.to, Frame: j.frame})
 	}
-	s.pumpSource(now)
 }

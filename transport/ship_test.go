@@ -33,6 +33,15 @@ type shipRig struct {
 	now  runtime.Instant
 	node []*dock // by id, from 1
 	lost func(from, to runtime.NodeID, frame []byte) bool
+	far  time.Duration // how long frames are under way
+	sky  []flight      // those that are, if far is not zero
+}
+
+// flight is a frame under way.
+type flight struct {
+	at       runtime.Instant
+	from, to runtime.NodeID
+	frame    []byte
 }
 
 func newShipRig(t *testing.T, nodes int, cfg transport.ShipperConfig) *shipRig {
@@ -81,9 +90,15 @@ func (r *shipRig) flow() {
 				if r.lost != nil && r.lost(d.id, f.To, f.Frame) {
 					continue
 				}
-				if err := r.node[f.To].Receive(r.now, d.id, f.Frame); err != nil {
-					r.t.Fatal(err)
-				}
+				r.sky = append(r.sky, flight{r.now.Add(r.far), d.id, f.To, f.Frame})
+			}
+		}
+		for len(r.sky) > 0 && r.sky[0].at <= r.now {
+			f := r.sky[0]
+			r.sky = r.sky[1:]
+			busy = true
+			if err := r.node[f.to].Receive(r.now, f.from, f.frame); err != nil {
+				r.t.Fatal(err)
 			}
 		}
 	}
@@ -96,6 +111,9 @@ func (r *shipRig) pass(d time.Duration) {
 		next := runtime.Never
 		for _, n := range r.node[1:] {
 			next = min(next, n.Deadline())
+		}
+		if len(r.sky) > 0 {
+			next = min(next, r.sky[0].at)
 		}
 		if next > end {
 			r.now = end
@@ -342,6 +360,45 @@ func TestRateIsKept(t *testing.T) {
 	}
 }
 
+// A source that takes its time is not asked for more than keeps it busy: what is under way is sent in vain after a cut.
+func TestNoMoreIsUnderWayThanHelps(t *testing.T) {
+	const window = 64
+	r := newShipRig(t, 2, transport.ShipperConfig{Rate: 100 << 10, Window: window})
+	data := pattern(600 * transport.ChunkMin)
+	r.fetch(2, transport.Order{Digest: r.offer(1, data), Sources: []runtime.NodeID{1}, Path: "copy"})
+	most := 0
+	for r.pass(time.Second); len(r.node[2].fetched) == 0; r.pass(10 * time.Millisecond) {
+		most = max(most, r.node[1].Load().Queue)
+	}
+	if end := r.ended(2); end.Err != nil {
+		t.Fatal(end.Err)
+	}
+	if r.now > runtime.Instant(6200*time.Millisecond) {
+		t.Errorf("it takes %v, and could take 6 s", r.now)
+	}
+	if most > window/4 {
+		t.Errorf("%d chunks wait at the source", most)
+	}
+}
+
+// Many chunks are under way where there is room for them: between far places that much can be carried at a time.
+func TestLongWayIsFilled(t *testing.T) {
+	const window, far = 64, 50 * time.Millisecond
+	r := newShipRig(t, 2, transport.ShipperConfig{Window: window, Patience: 5 * time.Second})
+	r.far = far
+	data := pattern(3000 * transport.ChunkMin)
+	r.fetch(2, transport.Order{Digest: r.offer(1, data), Sources: []runtime.NodeID{1}, Path: "copy"})
+	for len(r.node[2].fetched) == 0 {
+		r.pass(far)
+	}
+	if end := r.ended(2); end.Err != nil {
+		t.Fatal(end.Err)
+	}
+	if trips := int(r.now / runtime.Instant(2*far)); trips > 3000/window+25 {
+		t.Errorf("it takes %d trips for %d windows", trips, 3000/window)
+	}
+}
+
 // full is a file system on which nothing can be allocated.
 type full struct{ runtime.FS }
 
@@ -454,7 +511,7 @@ func TestMessagesArePinned(t *testing.T) {
 const (
 	goldenHello = "f70120003000000061edfc63" + "0807060504030201" + "0000000000000000" + "0000000000000000" +
 		"0100000000000000" + "0000000000000000" + "0000000000000000"
-	goldenAsk = "f7014000180000006fef4d44" + "a9941f2d3537e55f" + "0500000000000000" + "ffffffff" + "00000000"
+	goldenAsk = "f70140001800000006384eb0" + "00101007330b29b8" + "0500000000000000" + "ffffffff" + "00000000"
 )
 
 // A source that is gone costs little: the last chunks are not left waiting for it.

@@ -49,6 +49,7 @@ func Start(ctx context.Context, cfg Config, machine func() raft.StateMachine) (*
 	m.backend = engines[m.cfg.Engine](m, machine)
 	node := m.cfg.node(m.backend)
 	node.Serve, node.Abandoned = m.services.serve, m.services.abandon
+	node.Shipper.Frame = func(size int) []byte { return m.endpoint.Frame(size) } // it is there before the node is
 	m.node = member.New(node)
 	if err := m.start(); err != nil {
 		return nil, err
