@@ -30,7 +30,8 @@ type shipBench struct {
 const (
 	shipBar     = 0.85
 	resentBar   = 0.01
-	cuts        = 10
+	cuts        = 10 // of a file of sizeFull bytes, of a smaller one in proportion
+	sizeFull    = 1 << 30
 	shippedName = "shipped"
 )
 
@@ -40,9 +41,9 @@ func (b *shipBench) run() (err error) {
 		return err
 	}
 	defer remove()
-	size, rounds := int64(1<<30), 5
+	size, rounds := int64(sizeFull), 5
 	if b.quick {
-		size, rounds = 128<<20, 3
+		size, rounds = 256<<20, 3
 	}
 	p, err := newPair(root)
 	if err != nil {
@@ -182,23 +183,26 @@ func watchHeap(peak *uint64) (stop func()) {
 	}
 }
 
-// cut kills the receiver ten times in the middle of a fetch, and counts what the source sent beyond the file.
+// cut kills the receiver in the middle of a fetch, and again, and counts what the source sent beyond the file.
 func (b *shipBench) cut(p *pairOfMembers, digest transport.Digest) error {
 	before := p.sent()
 	began := time.Now()
+	cuts := (digest.Size*cuts + sizeFull - 1) / sizeFull
 	for i := range cuts {
-		if err := p.shipUntil(digest, digest.Size*int64(i+1)/(cuts+1)); err != nil {
+		if err := p.shipUntil(digest, digest.Size*(i+1)/(cuts+1)); err != nil {
 			return err
 		}
 	}
 	if err := p.ship(digest); err != nil {
 		return err
 	}
-	resent := (float64(p.sent()-before) - float64(digest.Size)) / float64(digest.Size)
+	beyond := float64(p.sent()-before) - float64(digest.Size)
+	resent := beyond / float64(digest.Size)
 	r := row{
 		Bench: "shipping", Workload: fmt.Sprintf("carry %d MiB, killed %d times", digest.Size>>20, cuts), System: oursSystem, Ratio: 1 + resent,
 		OpsPerSec: perSecond(digest.Size, time.Since(began)),
-		Note:      fmt.Sprintf("MiB/s; %.2f%% sent beyond the file, bar %.0f%%", 100*resent, 100*resentBar),
+		Note: fmt.Sprintf("MiB/s; %.2f%% sent beyond the file, %.0f KiB a time, bar %.0f%%",
+			100*resent, beyond/1024/float64(cuts), 100*resentBar),
 	}
 	if resent >= resentBar {
 		r.Note += ", missed"
