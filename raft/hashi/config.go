@@ -52,11 +52,8 @@ type Config struct {
 	Machine func() raft.StateMachine
 
 	// ElectionTimeout is the shortest time without a leader after which a member stands for election, and how
-	// long a leader goes on without hearing from a quorum. Zero: 1 s.
+	// long a leader goes on without hearing from a quorum. Heartbeats come every tenth to fifth of it. Zero: 1 s.
 	ElectionTimeout time.Duration
-	// HeartbeatInterval is accepted for symmetry with package raft: hashicorp/raft derives it from the
-	// election timeout, of which it is between a tenth and a fifth.
-	HeartbeatInterval time.Duration
 	// MaxEntryBytes is the largest command. Zero: 256 KiB; at most raft.MaxEntryBytesCeiling.
 	MaxEntryBytes int
 	// SegmentBytes is the size of the log's files; zero leaves it to the log.

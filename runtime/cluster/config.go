@@ -70,7 +70,8 @@ type Config struct {
 	// ElectionTimeout; negative: it does not wait.
 	Patience time.Duration
 
-	// ElectionTimeout and HeartbeatInterval are those of raft.CoreConfig. Defaults 1 s and 100 ms.
+	// ElectionTimeout and HeartbeatInterval are those of raft.CoreConfig. Defaults 1 s and 100 ms. The engine
+	// of hashicorp/raft takes the first only.
 	ElectionTimeout, HeartbeatInterval time.Duration
 	// MaxEntryBytes is the largest command, in bytes. Default 256 KiB.
 	MaxEntryBytes int

@@ -15,7 +15,7 @@ const hashiDir = "hashi"
 func (c *Config) hashi(endpoint *quic.Endpoint, machine func() raft.StateMachine, changed func()) hashi.Config {
 	return hashi.Config{
 		ID: c.ID, Voters: c.ids(), Dir: filepath.Join(c.Dir, hashiDir), Endpoint: endpoint, Machine: machine,
-		ElectionTimeout: c.ElectionTimeout, HeartbeatInterval: c.HeartbeatInterval, MaxEntryBytes: c.MaxEntryBytes,
+		ElectionTimeout: c.ElectionTimeout, MaxEntryBytes: c.MaxEntryBytes,
 		SegmentBytes: c.SegmentBytes, SnapshotEvery: c.SnapshotEvery, SnapshotKeep: c.SnapshotKeep,
 		Logger: c.Logger, Changed: changed,
 	}
