@@ -50,14 +50,14 @@ func run(t *testing.T, args ...string) said {
 	return runAs(t, nil, args...)
 }
 
-func runAs(t *testing.T, who *syscall.Credential, args ...string) said {
+func runAs(t *testing.T, who *syscall.SysProcAttr, args ...string) said {
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Dir = t.TempDir()
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	if who != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+		cmd.SysProcAttr = who
 		cmd.Dir = "/"
 	}
 	var exit *exec.ExitError
@@ -390,10 +390,7 @@ func TestALogInUseIsRefused(t *testing.T) {
 func TestReadingChangesNothing(t *testing.T) {
 	f := newFixture(t)
 	root := filepath.Dir(f.dir)
-	var who *syscall.Credential
-	if os.Geteuid() == 0 {
-		who = &syscall.Credential{Uid: 65534, Gid: 65534}
-	}
+	who := nobody()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if d.IsDir() {
 			return errors.Join(err, os.Chmod(path, 0o555))
