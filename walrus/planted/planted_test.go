@@ -9,11 +9,14 @@ import (
 	"testing"
 
 	// What is tested: with it the result counts as long as it is the same.
+	_ "github.com/octopii-go/octopii/raft"
+	_ "github.com/octopii-go/octopii/raft/hashi"
+	_ "github.com/octopii-go/octopii/runtime/host"
 	_ "github.com/octopii-go/octopii/walrus"
 )
 
 // planted are bugs that the simulated cluster has no way to find: what they take is an option
-// that no node uses, or a moment that no run has met. Each has a test in package walrus that fails with it.
+// that no node uses, a real disk, or a moment that no run has met. Each has a test in its package that fails with it.
 // Old is whole lines of the file, there only once, and new the lines in their place.
 var planted = []struct {
 	name, test string
@@ -90,6 +93,26 @@ var planted = []struct {
 		"	r.state.txs = r.state.txs[:0] // its first group repeats those in doubt",
 		"",
 	},
+	{
+		"a call on a file is a stall at once", "TestStalledDiskIsSaid", "../runtime/host/watchdog.go",
+		"			if began != 0 && lasts >= after && stalled[lane] == 0 {",
+		"			if began != 0 && stalled[lane] == 0 {",
+	},
+	{
+		"a leader whose disk stands still leads on", "TestLeaderWithAStalledDiskStepsDown", "../raft/core.go",
+		"	case c.stalled && c.role == Leader && now >= c.heartbeatAt:\n		c.follow(c.term)",
+		"",
+	},
+	{
+		"a group that waits for space is no stall", "TestLeaderWithAStalledDiskStepsDown", "../raft/node_log.go",
+		"	return w.flushing && now.Sub(w.began) >= w.node.cfg.StallTimeout",
+		"	return w.flushing && w.flushAt == runtime.Never && now.Sub(w.began) >= w.node.cfg.StallTimeout",
+	},
+	{
+		"a query does not wait for its barrier", "TestHistoryIsLinearizable", "../raft/hashi/query.go",
+		"		at.err = r.engine.raft.Barrier(exchangeTimeout).Error()",
+		"		go r.engine.raft.Barrier(exchangeTimeout)",
+	},
 }
 
 func TestPlantedBugsAreFound(t *testing.T) {
@@ -104,7 +127,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				t.Fatalf("the anchor is in %s %d times, want once", bug.file, n)
 			}
 			dir := t.TempDir()
-			mutant, overlay := filepath.Join(dir, bug.file), filepath.Join(dir, "overlay.json")
+			mutant, overlay := filepath.Join(dir, filepath.Base(bug.file)), filepath.Join(dir, "overlay.json")
 			text := strings.Replace("\n"+string(source), "\n"+bug.old+"\n", "\n"+bug.new+"\n", 1)
 			here, err := filepath.Abs(path)
 			if err != nil {
@@ -119,7 +142,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			said, err := exec.Command("go", "test", "-vet=off", "-count=1", "-overlay", overlay, "-run", "^"+bug.test+"$", "..").CombinedOutput()
+			said, err := exec.Command("go", "test", "-vet=off", "-count=1", "-overlay", overlay, "-run", "^"+bug.test+"$", filepath.Dir(path)).CombinedOutput()
 			if err == nil || !strings.Contains(string(said), bug.test) || strings.Contains(string(said), "[build failed]") {
 				t.Errorf("%s: %v\n%s", bug.test, err, said)
 			}
