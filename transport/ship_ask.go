@@ -10,8 +10,8 @@ import (
 // How a fetch treats its sources.
 const (
 	windowFirst = 2                      // chunks asked of a source at once, in the beginning, and when the trip is measured anew
-	queueLeast  = 2                      // of those, how many should wait somewhere on the way, so that the way is never empty,
-	queueMost   = 4                      // and how many are enough: after a cut they are sent in vain
+	queueLeast  = 3                      // of those, how many should wait somewhere on the way, so that the way is never empty,
+	queueMost   = 6                      // and how many are enough: after a cut they are sent in vain
 	remeasure   = 1024                   // answers after which the shortest trip is measured anew: the way may be another
 	answerMin   = 200 * time.Millisecond // a source is waited for at least as long,
 	answerMax   = 5 * time.Second        // and at most
@@ -33,7 +33,7 @@ type shipPeer struct {
 	id     runtime.NodeID
 	asked  int             // asks under way
 	window int             // how many there may be: see answered; half with each silence
-	full   bool            // there were as many: it is asked again when a quarter of them is answered, for several chunks then
+	full   bool            // there were as many: it is asked again when half of them are answered, for as many
 	trip   time.Duration   // from ask to answer, smoothed
 	least  time.Duration   // the shortest trip; zero: not measured
 	counts int             // answers since that is measured
@@ -91,7 +91,7 @@ func (p *shipPeer) shrink() { p.window, p.paced = max(p.window/2, 1), false }
 func (p *shipPeer) ready(now runtime.Instant) bool {
 	if p.asked >= p.window {
 		p.full = true
-	} else if p.asked <= p.window-max(p.window/4, 1) {
+	} else if p.asked <= p.window-max(p.window/2, 1) {
 		p.full = false
 	}
 	return !p.full && p.rest <= now

@@ -9,6 +9,10 @@ import (
 	"github.com/octopii-go/octopii/runtime"
 )
 
+// writeFew is how many chunks are written together, as long as more are under way: each job opens the file, and takes
+// two steps of the loop.
+const writeFew = 4
+
 // failuresMax is how many jobs of a fetch may fail before it does.
 const failuresMax = 8
 
@@ -196,6 +200,7 @@ func (s *Shipper) tickFetch(now runtime.Instant, f *fetch) {
 		return
 	}
 	s.expireAsks(now, f)
+	s.write(f) // what was to be written with chunks that do not come
 	s.advance(now, f)
 }
 
@@ -265,7 +270,9 @@ func (s *Shipper) fedChunk(now runtime.Instant, f *fetch, from runtime.NodeID, m
 	default:
 		f.state[index] = chunkWriting
 		f.pieces = append(f.pieces, piece{index: index, data: append(f.room(), m.body...)})
-		s.write(f)
+		if len(f.pieces) >= writeFew || len(f.asks) == 0 {
+			s.write(f)
+		}
 	}
 	f.fedAt = now
 }

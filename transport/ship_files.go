@@ -257,7 +257,7 @@ type readJob struct {
 // chunkRead is one of them.
 type chunkRead struct {
 	index int
-	frame []byte // out: not sealed yet
+	frame []byte // out: sealed, if it is right
 	right bool   // out: the bytes are what they were when the file was offered
 }
 
@@ -287,6 +287,9 @@ func (j *readJob) read(f runtime.File, c *chunkRead) error {
 			return err
 		}
 		if c.right = m.holds(c.index, p); c.right {
+			if err := Seal(c.frame); err != nil { // here, where the bytes are in the processor's cache
+				panic(fmt.Sprintf("transport: chunk of %d bytes: %v", n, err))
+			}
 			break
 		}
 	}

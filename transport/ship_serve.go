@@ -251,9 +251,6 @@ func (s *Shipper) read(g get, c *chunkRead, err error) {
 	q.reading = slices.Delete(q.reading, i, i+1)
 	switch {
 	case c.right:
-		if err := Seal(c.frame); err != nil {
-			panic(fmt.Sprintf("transport: chunk of %d bytes: %v", len(c.frame), err))
-		}
 		s.out.Send = append(s.out.Send, Outgoing{To: g.to, Frame: c.frame})
 	case err != nil:
 		s.deny(g.to, g.offer.digest, uint32(g.index), noneBusy) // it may go better the next time
