@@ -21,6 +21,9 @@ func (w *World) Heal(core []runtime.NodeID) {
 		m.strike.countdown = 0
 		if !slices.Contains(core, m.id) {
 			m.frozen = true
+			for _, peer := range core {
+				w.net.link(m, w.machine(peer)).clogged = 0
+			}
 			w.isolate(m, core)
 			continue
 		}
@@ -39,8 +42,8 @@ func (w *World) Heal(core []runtime.NodeID) {
 	w.emit(0, runtime.Event{Kind: runtime.WorldHeal, A: uint64(len(core)), B: uint64(len(w.machines) - len(core))})
 }
 
-// hasten lets what a fault holds up in the core come as if it had begun now: frames on its links, and
-// file calls on its disks.
+// hasten lets what a fault holds up of the core come as if it had begun now: frames to its nodes, and
+// file calls on their disks.
 func (w *World) hasten() {
 	late := w.now.Add(netSlowMax)
 	w.queue.retime(func(e *event) {
@@ -48,7 +51,7 @@ func (w *World) hasten() {
 		case e.at <= late:
 		case e.kind == evDeliver:
 			f := &w.net.frames.slots[e.ref]
-			if f.from.calm && f.to.calm {
+			if f.to.calm {
 				e.at = w.now.Add(w.net.link(f.from, f.to).latency.Between(netLatencyMin, netSlowMax))
 			}
 		case e.kind == evOp && w.machines[e.machine].calm:

@@ -322,6 +322,45 @@ func TestClogHoldsFramesAndLetsThemGo(t *testing.T) {
 	}
 }
 
+// A heal lets go what is held up for the core, from outside of it, too.
+func TestHealLetsGoWhatOutsidersHaveSent(t *testing.T) {
+	spec, err := faults.Parse("clog=60s/1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	came, late := 0, 0
+	for seed := range uint64(20) {
+		var healed runtime.Instant
+		w := sim.New(sim.Config{Seed: seed, Nodes: 2, Spec: spec, Driver: &results{},
+			Observe: func(r *runtime.Record) {
+				switch {
+				case r.Node != 2 || healed == 0 || r.Kind != sim.NetDelivered && r.Kind != sim.NetLost:
+				case r.At-healed > runtime.Instant(time.Second):
+					late++
+				default:
+					came++
+				}
+			},
+			NewNode: func(id runtime.NodeID) runtime.Node {
+				return &script{boot: func(env runtime.Env) {
+					env.WakeAt(env.Now().Add(9 * time.Second))
+				}, wake: func(env runtime.Env) {
+					if id == 1 {
+						env.Send(2, 0, []byte("frame"))
+					}
+				}}
+			}})
+		runFor(w, 10*time.Second)
+		healed = w.Now()
+		w.Heal([]runtime.NodeID{2})
+		runFor(w, 100*time.Second)
+		w.Close()
+	}
+	if came < 5 || late > 0 {
+		t.Errorf("%d frames came at the heal, %d later", came, late)
+	}
+}
+
 func TestClocksDriftWithinTheirBound(t *testing.T) {
 	for seed := range uint64(50) {
 		var first, second runtime.Instant
