@@ -81,13 +81,11 @@ func (g *groupStore) drain() error { return g.ticket.Wait(context.Background()) 
 
 func (g *groupStore) scan() (n int64, err error) {
 	first, _ := g.log.Bounds(mainTopic)
-	for e, err := range g.log.Entries(mainTopic, first) {
-		if err != nil {
-			return n, err
-		}
+	_, err = g.log.Scan(mainTopic, first, func(e group.Entry) error {
 		n += int64(len(e.Payload))
-	}
-	return n, nil
+		return nil
+	})
+	return n, err
 }
 
 func (g *groupStore) read(index uint64) ([]byte, error) {

@@ -104,6 +104,35 @@ func BenchmarkOpen1GiB(b *testing.B) {
 	}
 }
 
+// Reading 256 MiB in order from the page cache.
+func BenchmarkScan(b *testing.B) {
+	folder := hostFolder(b)
+	o := walrus.Options{Dir: "log", Seed: 1}
+	entries := fillLog(b, folder, o, 256<<20)
+	o.Seed = 2
+	l, _, err := walrus.Open(folder, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close(folder)
+	r := walrus.NewReader(folder)
+	defer r.Close()
+	ignore := func(_, _ uint64, _ uint8, _ []byte) error { return nil }
+	b.SetBytes(256 << 20)
+	for b.Loop() {
+		var extents []walrus.Extent
+		for lo := uint64(1); lo <= entries; lo = extents[len(extents)-1].Hi {
+			if extents, err = l.LocateInto(extents, 1, lo, entries+1, 1<<20); err != nil {
+				b.Fatal(err)
+			}
+			if err := r.Read(extents, ignore); err != nil {
+				b.Fatal(err)
+			}
+			l.Release(extents)
+		}
+	}
+}
+
 // The log on a real disk: written, opened from its seals, and again with every checksum
 // verified.
 func TestRealFolder(t *testing.T) {

@@ -42,27 +42,48 @@ func (l *Log) LocateInto(out []Extent, t Topic, lo, hi uint64, maxBytes int) ([]
 		return nil, fmt.Errorf("walrus: topic %d has links only: %w", t, ErrGap)
 	}
 	out = out[:0]
-	bytes := 0
-	for index := lo; index < hi; index++ {
-		s := *topic.slot(index)
-		bytes += int(s.length)
-		if index > lo && bytes > maxBytes {
-			break
+	for least, left, full := 1, maxBytes, false; lo < hi && !full; least = 0 {
+		var run []slot
+		if run, full = topic.run(lo, hi, least, &left); len(run) > 0 {
+			e := l.extend(&out, t, lo, run[0].seg)
+			e.slots = append(e.slots, run...)
+			lo += uint64(len(run))
+			e.Hi = lo
 		}
-		if len(out) == 0 || uint32(out[len(out)-1].seq) != s.seg {
-			seg := l.segment(s.seg)
-			seg.pins++
-			var slots []slot
-			if len(out) < cap(out) {
-				slots = out[:len(out)+1][len(out)].slots[:0]
-			}
-			out = append(out, Extent{Topic: t, Lo: index, Hi: index, File: seg.name, seq: seg.seq, salt: seg.salt, slots: slots})
-		}
-		e := &out[len(out)-1]
-		e.slots = append(e.slots, s)
-		e.Hi++
 	}
 	return out, nil
+}
+
+// run returns the places of entries from lo on, before hi, that lie together in memory and in one
+// segment: as many as have left bytes of payload together, which it takes off, but at least so
+// many. Full says that the one behind them is too much.
+func (t *topic) run(lo, hi uint64, least int, left *int) (run []slot, full bool) {
+	run = t.slots.run(int(lo-t.located), int(min(hi-lo, chunkSlots)))
+	for i := range run {
+		if run[i].seg != run[0].seg {
+			return run[:i], false
+		}
+		if *left -= int(run[i].length); *left < 0 && i >= least {
+			return run[:i], true
+		}
+	}
+	return run, false
+}
+
+// extend returns the extent of the entry lo, which lies in that segment: the last one, or a new one.
+func (l *Log) extend(out *[]Extent, t Topic, lo uint64, low uint32) *Extent {
+	n := len(*out)
+	if n > 0 && uint32((*out)[n-1].seq) == low {
+		return &(*out)[n-1]
+	}
+	seg := l.segment(low)
+	seg.pins++
+	var slots []slot
+	if n < cap(*out) {
+		slots = (*out)[:n+1][n].slots[:0]
+	}
+	*out = append(*out, Extent{Topic: t, Lo: lo, Hi: lo, File: seg.name, seq: seg.seq, salt: seg.salt, slots: slots})
+	return &(*out)[n]
 }
 
 // Release gives extents back, once each.

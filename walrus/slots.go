@@ -41,6 +41,13 @@ func (s *slots) at(i int) *slot {
 	return &s.chunks[i/chunkSlots][i%chunkSlots]
 }
 
+// run returns slots from a position on that lie together in memory: n, or fewer.
+func (s *slots) run(i, n int) []slot {
+	i += s.head
+	c := s.chunks[i/chunkSlots]
+	return c[i%chunkSlots : min(i%chunkSlots+n, chunkSlots)]
+}
+
 // dropFront drops the first n slots.
 func (s *slots) dropFront(n int) {
 	s.head += n

@@ -36,6 +36,11 @@ func (l *Log) work(job func(runtime.FS) error, done func(error)) {
 		err := job(l.disk)
 		l.mu.Lock()
 		done(err)
+		if idle := l.expire(); len(idle) > 0 {
+			l.mu.Unlock()
+			closeReaders(idle)
+			l.mu.Lock()
+		}
 		c := &l.chores
 		c.err, job = err, nil
 		switch {

@@ -151,7 +151,7 @@ func (c *Consumer) read(ctx context.Context, deliver bool) (e Entry, err error) 
 		}
 		return c.at, nil
 	}
-	next, err := c.log.follow(ctx, c.t, where, 0, func(found Entry) error {
+	next, err := c.log.follow(ctx, c.t, where, oneEntry, func(found Entry) error {
 		e = found
 		return nil
 	})

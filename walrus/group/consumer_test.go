@@ -299,3 +299,18 @@ func TestKilledLogKeepsCursors(t *testing.T) {
 	await(t, done, "the worker")
 	check(t, l.Close())
 }
+
+// Entries without a payload come one at a time like all others.
+func TestConsumerTakesEmptyEntriesOneByOne(t *testing.T) {
+	l := open(t, folder(t), small())
+	_, err := l.Add(topicJobs, 1, 0, nil, nil, nil)
+	check(t, err)
+	c := consumer(t, l, "a")
+	for i := uint64(1); i <= 3; i++ {
+		if e, err := c.Next(t.Context()); err != nil || e.Index != i || len(e.Payload) > 0 {
+			t.Fatalf("next is %+v, %v, want %d", e, err, i)
+		}
+		check(t, c.Ack(i))
+	}
+	check(t, l.Close())
+}

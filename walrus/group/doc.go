@@ -64,9 +64,10 @@
 //
 // # Readers
 //
-// [Log.Read] and [Log.Entries] look up under the lock where entries lie and pin the
-// segments, then read without it, so that readers and writers meet for a moment only.
-// Truncation goes on meanwhile; a pinned segment is removed when its last reader is gone.
+// [Log.Read], [Log.Entries] and [Log.Scan] look up under the lock where entries lie and pin the
+// segments, then read without it, on the caller's own stack, so that readers and writers meet for a
+// moment only. Truncation goes on meanwhile; a pinned segment is removed when its last reader is gone.
+// Readers' open files and memory are kept for the next reads (reader.go).
 //
 // # Consumers
 //

@@ -40,10 +40,10 @@ type Log struct {
 	grown     chan struct{}        // closed at the next flush, failure or Close; nil: nobody waits
 
 	chores  chores
-	readers int
+	readers readers
 	failed  error // the first failed flush: final
 	closing bool
-	idle    sync.Cond // for Close: leading, chores.busy or readers has changed
+	idle    sync.Cond // for Close: leading, chores.busy or readers.busy has changed
 	stats   Stats
 }
 
@@ -158,9 +158,11 @@ func (l *Log) Close() error {
 	l.closing = true
 	l.announce()
 	l.callNext()
-	for l.leading || l.chores.busy || l.readers > 0 {
+	for l.leading || l.chores.busy || l.readers.busy > 0 {
 		l.idle.Wait()
 	}
+	closeReaders(l.readers.idle)
+	l.readers.idle = nil
 	err := l.log.Close(l.disk)
 	if l.failed != nil {
 		return errors.Join(l.failed, err)

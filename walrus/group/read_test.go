@@ -2,6 +2,7 @@ package group
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"sync/atomic"
 	"testing"
@@ -68,6 +69,19 @@ func TestReadAsAsked(t *testing.T) {
 	check(t, l.Close()) // no reader was forgotten
 }
 
+// readEntries is Scan by means of Entries.
+func readEntries(l *Log, t walrus.Topic, lo uint64, visit func(Entry) error) error {
+	for e, err := range l.Entries(t, lo) {
+		if err == nil {
+			err = visit(e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Readers see what was written, and nothing else, while writers append, truncate both
 // ends and segments come and go.
 func TestReadersBesideWriters(t *testing.T) {
@@ -75,23 +89,32 @@ func TestReadersBesideWriters(t *testing.T) {
 	fs := folder(t)
 	l := open(t, fs, small())
 	var stop atomic.Bool
-	readers := inBackground(writers, func(r int) {
-		topic := walrus.Topic(r + 1)
+	readers := inBackground(3*writers, func(r int) {
+		topic, how := walrus.Topic(r%writers+1), r/writers
 		for !stop.Load() {
 			lo, next := l.Bounds(topic)
-			for e, err := range l.Entries(topic, lo) {
-				if errors.Is(err, walrus.ErrCompacted) || errors.Is(err, walrus.ErrGap) {
-					break // overtaken
-				}
-				if err != nil {
-					t.Error(err)
-					return
-				}
+			from := lo
+			compare := func(e Entry) error {
 				if e.Index != lo || string(e.Payload) != string(payload(topic, lo)) {
-					t.Errorf("topic %d: %+v at %d of [%d,%d)", topic, e, lo, lo, next)
-					return
+					return fmt.Errorf("topic %d: %+v at %d of [%d,%d)", topic, e, lo, from, next)
 				}
 				lo++
+				return nil
+			}
+			var err error
+			switch how {
+			case 0:
+				err = readEntries(l, topic, lo, compare)
+			case 1:
+				_, err = l.Scan(topic, lo, compare)
+			case 2:
+				for lo < next && err == nil {
+					_, err = l.Read(topic, lo, lo+1, 0, compare)
+				}
+			}
+			if err != nil && !errors.Is(err, walrus.ErrCompacted) && !errors.Is(err, walrus.ErrGap) { // overtaken
+				t.Error(err)
+				return
 			}
 		}
 	})

@@ -55,12 +55,12 @@ func (l *Log) Tail(ctx context.Context, t walrus.Topic, lo uint64) func(yield fu
 // end. Where is called with mu held, again whenever something has changed.
 func (l *Log) follow(ctx context.Context, t walrus.Topic, where func() (uint64, error), maxBytes int, visit func(Entry) error) (next uint64, err error) {
 	for {
-		lo, extents, grown, err := l.pinOrWait(t, where, maxBytes)
+		lo, r, grown, err := l.takeOrWait(t, where, maxBytes)
 		switch {
 		case err != nil:
 			return lo, err
 		case grown == nil:
-			return l.visit(extents, lo, visit)
+			return l.read(r, true, lo, visit)
 		}
 		select {
 		case <-grown:
@@ -70,17 +70,17 @@ func (l *Log) follow(ctx context.Context, t walrus.Topic, where func() (uint64, 
 	}
 }
 
-// pinOrWait pins entries from an index on. If it is the end of the topic, there is a channel
-// instead, closed when something has changed.
-func (l *Log) pinOrWait(t walrus.Topic, where func() (uint64, error), maxBytes int) (lo uint64, extents []walrus.Extent, grown <-chan struct{}, err error) {
+// takeOrWait returns a reader of the entries from an index on. If that is the end of the topic, there is
+// a channel instead, closed when something has changed.
+func (l *Log) takeOrWait(t walrus.Topic, where func() (uint64, error), maxBytes int) (lo uint64, r *reader, grown <-chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if lo, err = where(); err != nil {
 		return lo, nil, nil, err
 	}
 	if _, next := l.log.Bounds(t); lo != next {
-		extents, err = l.pin(t, lo, max(next, lo+1), maxBytes)
-		return lo, extents, nil, err
+		r, err = l.take(t, lo, max(next, lo+1), maxBytes)
+		return lo, r, nil, err
 	}
 	if err := l.refuse(); err != nil {
 		return lo, nil, nil, err

@@ -13,6 +13,7 @@ import (
 	_ "github.com/octopii-go/octopii/raft/hashi"
 	_ "github.com/octopii-go/octopii/runtime/host"
 	_ "github.com/octopii-go/octopii/walrus"
+	_ "github.com/octopii-go/octopii/walrus/group"
 )
 
 // planted are bugs that the simulated cluster has no way to find: what they take is an option
@@ -112,6 +113,46 @@ var planted = []struct {
 		"a query does not wait for its barrier", "TestHistoryIsLinearizable", "../raft/hashi/query.go",
 		"		at.err = r.engine.raft.Barrier(exchangeTimeout).Error()",
 		"		go r.engine.raft.Barrier(exchangeTimeout)",
+	},
+	{
+		"a kept file is recognised by its name alone", "TestReaderOpensAReplacedFileAnew", "reader.go",
+		"func (k *keptFile) is(e *Extent) bool { return k.salt == e.salt && k.file != nil && k.name == e.File }",
+		"func (k *keptFile) is(e *Extent) bool { return k.file != nil && k.name == e.File }",
+	},
+	{
+		"payloads to keep are the reader's own memory", "TestOwnedPayloadsStay", "reader.go",
+		"	return r.readAll(extents, newRoom, visit)",
+		"	return r.readAll(extents, r.room, visit)",
+	},
+	{
+		"a shared log hands out payloads of the reader's own", "TestOwnedPayloadsStay", "group/reader.go",
+		"	if owned {",
+		"	if owned && lo == 0 {",
+	},
+	{
+		"a shared log is read without pins", "TestReaderOutlivesTruncation", "group/reader.go",
+		"	defer l.release(r)",
+		"	l.mu.Lock()\n	l.log.Release(r.extents)\n	l.readers.busy--\n	l.mu.Unlock()\n	defer r.files.Close()",
+	},
+	{
+		"an idle reader keeps a removed segment", "TestIdleReadersKeepNoRemovedSegment", "group/reader.go",
+		"		idle, l.readers.idle = l.readers.idle, nil",
+		"",
+	},
+	{
+		"a reader at work keeps a removed segment", "TestReaderAtWorkKeepsNoRemovedSegment", "group/reader.go",
+		"	if l.closing || r.epoch != l.readers.epoch || places > readerPlacesMax || !l.readers.push(r) {",
+		"	if l.closing || places > readerPlacesMax || !l.readers.push(r) {",
+	},
+	{
+		"Close leaves the files of idle readers open", "TestIdleReadersKeepNoRemovedSegment", "group/log.go",
+		"	closeReaders(l.readers.idle)",
+		"",
+	},
+	{
+		"a consumer takes all entries without a payload at once", "TestConsumerTakesEmptyEntriesOneByOne", "group/read.go",
+		"const oneEntry = -1",
+		"const oneEntry = 0",
 	},
 }
 
