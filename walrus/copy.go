@@ -59,7 +59,7 @@ type copied struct {
 func (t *topic) move(index uint64, place slot) {
 	t.shuffled, t.lowest = true, nil
 	if index >= t.located {
-		*t.slot(index) = place
+		t.slots.set(int(index-t.located), place)
 		return
 	}
 	at, found := slices.BinarySearchFunc(t.copies, index, func(c copied, index uint64) int { return cmp.Compare(c.index, index) })
@@ -84,7 +84,7 @@ func (t *topic) settleCopies() {
 		all.push(c.place)
 	}
 	for i := range t.slots.count {
-		all.push(*t.slots.at(i))
+		all.push(t.slots.at(i))
 	}
 	t.slots, t.located, t.copies = all, t.live.first, nil
 }
@@ -199,7 +199,7 @@ func (l *Log) stageCopies(c *copying) error {
 		for _, s := range e.slots {
 			op := c.batch.ops[i]
 			i++
-			if op.index >= max(t.live.first, t.staged.first) && op.index < min(t.live.next, t.cutFrom, t.stagedFrom) && *t.slot(op.index) == s {
+			if op.index >= max(t.live.first, t.staged.first) && op.index < min(t.live.next, t.cutFrom, t.stagedFrom) && t.slot(op.index) == s {
 				ops = append(ops, op)
 				bytes += op.size()
 			}

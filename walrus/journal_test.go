@@ -60,6 +60,28 @@ func TestJournalRepeatsTheRecords(t *testing.T) {
 	}
 }
 
+// Entries in a row are decoded in short, whatever the length of their lengths.
+func TestJournalOfEntriesInARow(t *testing.T) {
+	want, got := &state{}, &state{}
+	at, index := uint32(1024), uint64(1)
+	for _, length := range []uint32{5, 0, 127, 128, 300, 1<<14 - 1, 1 << 14, 1<<21 - 1, 1 << 21, 3 << 21, 1, 40_000, 7} {
+		for range 2 {
+			r := record{kind: kindEntry, topic: 9, index: index, term: 3, length: length}
+			if err := want.apply(&r, nil, slot{term: 3, seg: 5, at: at, length: length}); err != nil {
+				t.Fatal(err)
+			}
+			at += uint32(r.size() / alignBytes)
+			index++
+		}
+	}
+	if err := got.replay(want.journal.bytes(), 5); err != nil {
+		t.Fatal(err)
+	}
+	if text := cmp.Diff(describe(want), describe(got)); text != "" {
+		t.Error(text)
+	}
+}
+
 // A journal that was cut, or changed, is refused or says something: it is never read beyond its end.
 func FuzzJournal(f *testing.F) {
 	var s state

@@ -278,16 +278,33 @@ func TestSlots(t *testing.T) {
 			t.Fatalf("step %d: %d slots, want %d", i, s.count, len(want))
 		}
 		for j := 0; j < len(want); j += 1 + len(want)/7 {
-			if *s.at(j) != want[j] {
-				t.Fatalf("step %d: slot %d is %+v, want %+v", i, j, *s.at(j), want[j])
+			if s.at(j) != want[j] {
+				t.Fatalf("step %d: slot %d is %+v, want %+v", i, j, s.at(j), want[j])
+			}
+		}
+		for j := 0; j < len(want); {
+			places, run := s.stretch(j, min(len(want)-j, 1+next(600)))
+			for _, p := range places {
+				if run.slot(p) != want[j] {
+					t.Fatalf("step %d: slot %d of a stretch is %+v, want %+v", i, j, run.slot(p), want[j])
+				}
+				j++
+			}
+			if len(places) == 0 {
+				t.Fatalf("step %d: empty stretch at %d", i, j)
 			}
 		}
 	}
 	for i := range 2000 {
-		switch next(4) {
+		switch next(5) {
 		case 0, 1:
-			for range next(900) {
-				v := slot{term: uint64(len(want)), at: uint32(i)}
+			change := []int{1, 20, 2000}[next(3)] // so many slots have the same term, segment and flags
+			v := slot{term: uint64(i)}
+			for j := range next(900) {
+				if j%change == change-1 {
+					v.term, v.seg, v.flags = uint64(next(3)), uint32(next(3)), uint8(next(3))
+				}
+				v.at, v.length = uint32(len(want)), uint32(i)
 				s.push(v)
 				want = append(want, v)
 			}
@@ -299,6 +316,12 @@ func TestSlots(t *testing.T) {
 			n := len(want) - next(len(want)/4+1)
 			s.dropBack(n)
 			want = want[:n]
+		case 4:
+			for j := next(len(want) + 1); j < len(want) && next(50) > 0; j++ {
+				v := slot{term: uint64(next(2)), seg: 7, at: uint32(next(1000)), flags: uint8(next(2))}
+				s.set(j, v)
+				want[j] = v
+			}
 		}
 		check(i)
 	}

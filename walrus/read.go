@@ -43,31 +43,32 @@ func (l *Log) LocateInto(out []Extent, t Topic, lo, hi uint64, maxBytes int) ([]
 	}
 	out = out[:0]
 	for least, left, full := 1, maxBytes, false; lo < hi && !full; least = 0 {
-		var run []slot
-		if run, full = topic.run(lo, hi, least, &left); len(run) > 0 {
-			e := l.extend(&out, t, lo, run[0].seg)
-			e.slots = append(e.slots, run...)
-			lo += uint64(len(run))
-			e.Hi = lo
+		var places []place
+		var run *slotRun
+		if places, run, full = topic.stretch(lo, hi, least, &left); len(places) == 0 {
+			break
 		}
+		e := l.extend(&out, t, lo, run.seg)
+		for _, p := range places {
+			e.slots = append(e.slots, run.slot(p))
+		}
+		lo += uint64(len(places))
+		e.Hi = lo
 	}
 	return out, nil
 }
 
-// run returns the places of entries from lo on, before hi, that lie together in memory and in one
-// segment: as many as have left bytes of payload together, which it takes off, but at least so
-// many. Full says that the one behind them is too much.
-func (t *topic) run(lo, hi uint64, least int, left *int) (run []slot, full bool) {
-	run = t.slots.run(int(lo-t.located), int(min(hi-lo, chunkSlots)))
-	for i := range run {
-		if run[i].seg != run[0].seg {
-			return run[:i], false
-		}
-		if *left -= int(run[i].length); *left < 0 && i >= least {
-			return run[:i], true
+// stretch returns the places of entries from lo on, before hi, of one run: as many as have left bytes
+// of payload together, which it takes off, but at least so many. Full says that the one behind them
+// is too much.
+func (t *topic) stretch(lo, hi uint64, least int, left *int) (places []place, run *slotRun, full bool) {
+	places, run = t.slots.stretch(int(lo-t.located), int(min(hi-lo, chunkSlots)))
+	for i, p := range places {
+		if *left -= int(p.length); *left < 0 && i >= least {
+			return places[:i], run, true
 		}
 	}
-	return run, false
+	return places, run, false
 }
 
 // extend returns the extent of the entry lo, which lies in that segment: the last one, or a new one.
@@ -172,8 +173,8 @@ func (e *Extent) span(i, limit int) int {
 }
 
 // start and end are where the record lies in the file, without padding.
-func (s *slot) start() int64 { return int64(s.at) * alignBytes }
-func (s *slot) end() int64   { return s.start() + recordHeaderBytes + int64(s.length) }
+func (s slot) start() int64 { return int64(s.at) * alignBytes }
+func (s *slot) end() int64  { return s.start() + recordHeaderBytes + int64(s.length) }
 
 // verify checks a record against what the index says of it.
 func (e *Extent) verify(p []byte, i int) ([]byte, error) {

@@ -145,6 +145,35 @@ func (j *journalReader) next(r *record) (at uint32) {
 	return at
 }
 
+// others decodes entries that lie right behind the one before and differ from it in no more than the
+// length, as many as there are places for. It stops before anything else, and before a length of 2 MiB or
+// more. A log consists of little else than such entries.
+func (j *journalReader) others(places []place) int {
+	p, end := j.p, j.end
+	for i := range places {
+		if len(p) < 4 || p[0] != byte(kindEntry) {
+			places = places[:i]
+			break
+		}
+		length, n := uint32(p[1]), 2
+		if length >= 0x80 {
+			length, n = length&0x7f|uint32(p[2])<<7, 3
+		}
+		if length >= 0x80<<7 {
+			length, n = length&0x3fff|uint32(p[3])<<14, 4
+		}
+		if length >= 0x80<<14 {
+			places = places[:i]
+			break
+		}
+		places[i] = place{at: end, length: length}
+		end += uint32((recordHeaderBytes + roundUp(int(length), alignBytes)) / alignBytes)
+		p = p[n:]
+	}
+	j.p, j.end = p, end
+	return len(places)
+}
+
 // replay applies a journal of the segment with that sequence number.
 func (s *state) replay(p []byte, seq uint64) error {
 	j := journalReader{p: p[journalStart:]}
@@ -165,6 +194,13 @@ func (s *state) replay(p []byte, seq uint64) error {
 			}
 			t.live.next++
 			t.slots.push(slot{term: r.term, seg: uint32(seq), at: at, length: r.length, flags: r.flags})
+			for full := true; full; {
+				room := t.slots.room(math.MaxUint64 - t.live.next)
+				n := j.others(room)
+				t.slots.count += n
+				t.live.next += uint64(n)
+				full = n > 0 && n == len(room)
+			}
 		case kindTruncateBack, kindTruncateFront, kindRebase, kindCopy:
 			place := slot{term: r.term, seg: uint32(seq), at: at, length: r.length, flags: r.flags}
 			if err := t.apply(&r, place); err != nil {

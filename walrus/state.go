@@ -127,7 +127,7 @@ func (t *topic) apply(r *record, place slot) error {
 }
 
 // slot returns where a published entry lies.
-func (t *topic) slot(index uint64) *slot { return t.slots.at(int(index - t.located)) }
+func (t *topic) slot(index uint64) slot { return t.slots.at(int(index - t.located)) }
 
 // lastTerm returns the term of the last published entry: zero if there is
 // none, false if it lies in a segment that is gone.

@@ -115,6 +115,21 @@ var planted = []struct {
 		"		go r.engine.raft.Barrier(exchangeTimeout)",
 	},
 	{
+		"slots that are dropped leave behind what they had in common", "TestSlots", "slots.go",
+		"		s.chunks[need-1].cut(s.head + n - (need-1)*chunkSlots)",
+		"		s.chunks[need-1].cut(chunkSlots)",
+	},
+	{
+		"a slot that changes takes its neighbours along", "TestSlots", "slots.go",
+		"	if i+1 < chunkSlots && (at+1 == len(c.runs) || int(c.runs[at+1].from) > i+1) {",
+		"	if i+1 < chunkSlots && at+1 < len(c.runs) && int(c.runs[at+1].from) > i+1 {",
+	},
+	{
+		"long entries in a row get other lengths from a seal", "TestJournalOfEntriesInARow", "seal.go",
+		"			length, n = length&0x3fff|uint32(p[3])<<14, 4",
+		"			length, n = length&0x3fff|uint32(p[3])<<13, 4",
+	},
+	{
 		"a kept file is recognised by its name alone", "TestReaderOpensAReplacedFileAnew", "reader.go",
 		"func (k *keptFile) is(e *Extent) bool { return k.salt == e.salt && k.file != nil && k.name == e.File }",
 		"func (k *keptFile) is(e *Extent) bool { return k.file != nil && k.name == e.File }",
