@@ -116,6 +116,21 @@ func (b *bareStore) read(uint64) ([]byte, error) {
 	return b.buf[:entryBytes], err
 }
 
+func (b *bareStore) shut() error { return nil }
+
+// reopen reads as much as the headers of segments have.
+func (b *bareStore) reopen() error {
+	f, err := os.OpenFile(b.f.Name(), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	var block [8 << 10]byte
+	for at := int64(0); at < b.size && err == nil; at += bareFileBytes {
+		_, err = f.ReadAt(block[:], at)
+	}
+	return errors.Join(err, f.Close())
+}
+
 // cutBack and cutFront cost the bare loop nothing.
 func (b *bareStore) cutBack(_ int, payload []byte) error  { return b.put(payload) }
 func (b *bareStore) cutFront(_ int, payload []byte) error { return b.put(payload) }

@@ -109,6 +109,12 @@ func (l *lane) row(w workload) row {
 			r.Note += fmt.Sprintf(", missed by %.0f%%", 100*(bar-r.Ratio)/bar)
 		}
 	}
+	if w.limit > 0 && l.name != bareName {
+		r.Note = fmt.Sprintf("bar %v", w.limit)
+		if over := r.P50 - microseconds(w.limit); over > 0 {
+			r.Note += fmt.Sprintf(", missed by %.0f us", over)
+		}
+	}
 	return r
 }
 

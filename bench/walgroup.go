@@ -15,6 +15,7 @@ import (
 // beside the appends.
 type groupStore struct {
 	folder *host.Folder
+	fs     runtime.FS
 	log    *group.Log
 	batch  walrus.Batch
 	next   uint64
@@ -28,21 +29,29 @@ func openGroup(s setup) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	var fs runtime.FS = folder
+	g := &groupStore{folder: folder, fs: folder, next: 1}
 	if s.noSync {
-		fs = lazyFS{folder}
+		g.fs = lazyFS{folder}
 	}
-	log, _, err := group.Open(fs, walrus.Options{Dir: "log"})
-	if err != nil {
+	if err := g.reopen(); err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
-	g := &groupStore{folder: folder, log: log, next: 1}
 	g.take = func(e group.Entry) error {
 		g.got = e.Payload
 		return nil
 	}
 	g.settle()
 	return g, nil
+}
+
+func (g *groupStore) reopen() (err error) {
+	g.log, _, err = group.Open(g.fs, walrus.Options{Dir: "log"})
+	return err
+}
+
+func (g *groupStore) shut() error {
+	g.settle()
+	return g.log.Close()
 }
 
 // settle waits until the chores have prepared the next segments, so that they are not

@@ -29,6 +29,7 @@ type walrusStore struct {
 	batch  walrus.Batch
 	next   uint64
 	dual   bool // every payload goes to a second topic too
+	o      walrus.Options
 	reader *walrus.Reader
 	places []walrus.Extent
 	got    []byte
@@ -47,12 +48,11 @@ func newWalrus(s setup, o walrus.Options, dual bool) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &walrusStore{folder: folder, fs: folder, dual: dual, next: 1}
+	w := &walrusStore{folder: folder, fs: folder, dual: dual, next: 1, o: o}
 	if s.noSync {
 		w.fs = lazyFS{folder}
 	}
-	o.Dir, o.Seed = "log", 1
-	if w.log, _, err = walrus.Open(w.fs, o); err != nil {
+	if err := w.reopen(); err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
 	w.take = func(_, _ uint64, _ uint8, payload []byte) error {
@@ -63,6 +63,20 @@ func newWalrus(s setup, o walrus.Options, dual bool) (store, error) {
 	for w.chore() {
 	}
 	return w, nil
+}
+
+// reopen opens the log, with another seed each time.
+func (w *walrusStore) reopen() (err error) {
+	w.o.Dir = "log"
+	w.o.Seed++
+	w.log, _, err = walrus.Open(w.fs, w.o)
+	return err
+}
+
+func (w *walrusStore) shut() error {
+	for w.chore() {
+	}
+	return w.log.Close(w.fs)
 }
 
 // chore does one piece of background work, and reports whether there was one.

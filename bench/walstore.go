@@ -45,6 +45,14 @@ type cutter interface {
 	cutFront(n int, payload []byte) error
 }
 
+// opener is a store that opens its log again.
+type opener interface {
+	// shut closes the log as a program does that ends well.
+	shut() error
+	// reopen returns when the log can be read and appended to.
+	reopen() error
+}
+
 // forgetter is a store that keeps file contents in its own memory, or maps
 // files, whose cache cannot be dropped. A cold scan calls forget, drops the page cache,
 // and calls remember.

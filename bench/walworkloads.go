@@ -35,6 +35,7 @@ type workload struct {
 	count   bool               // syncs are counted, with strace
 	cuts    bool               // the operation is a truncation after appendsPerCut appends
 	bars    map[string]float64 // by system
+	limit   time.Duration      // bar of the median, for ours
 	prepare func(workload, *lane) (operation, error)
 }
 
@@ -72,6 +73,8 @@ func workloads(quick bool) []workload {
 			bars: map[string]float64{"walrus": 0.6, both: 0.6}, prepare: prepareScan(true)},
 		workload{name: "read 1 KiB at random", rounds: rounds / 2, ops: 5 * readChunk, entries: 1, bytes: entryBytes,
 			bars: map[string]float64{"walrus": 0.33, both: 0.33}, prepare: prepareRead(read)},
+		workload{name: "open a closed log", rounds: warm, ops: 1, entries: 1, bytes: entryBytes,
+			limit: openLimit, prepare: prepareOpen(scanned / entryBytes)},
 		workload{name: "truncate back, append", rounds: rounds / 3, ops: 1, entries: 1, bytes: entryBytes, count: true, cuts: true,
 			prepare: prepareCut(cutter.cutBack)},
 		workload{name: "truncate front, append", rounds: rounds / 3, ops: 1, entries: 1, bytes: entryBytes, count: true, cuts: true,
@@ -83,6 +86,9 @@ func workloads(quick bool) []workload {
 	}
 	return list
 }
+
+// openLimit is how long the opening of a log of 1 GiB may take.
+const openLimit = 50 * time.Millisecond
 
 // payloadsOf returns n payloads, with bytes that do not compress.
 func payloadsOf(n, size int) [][]byte {
@@ -194,6 +200,33 @@ func prepareRead(entries int) func(workload, *lane) (operation, error) {
 			return err
 		}
 		return inChunks(readChunk, one, func() error { return nil }), nil
+	}
+}
+
+// prepareOpen opens a log again that was closed with that many entries in it. The closing is not timed.
+func prepareOpen(entries int) func(workload, *lane) (operation, error) {
+	return func(w workload, l *lane) (operation, error) {
+		o, ok := l.store.(opener)
+		if !ok {
+			return nil, errNotOffered
+		}
+		if err := fill(w, l.store, entries); err != nil {
+			return nil, err
+		}
+		timed := each(o.reopen)
+		return func(n int, took *[]time.Duration) (sum time.Duration, err error) {
+			for range n {
+				if err := o.shut(); err != nil {
+					return 0, err
+				}
+				elapsed, err := timed(1, took)
+				if err != nil {
+					return 0, err
+				}
+				sum += elapsed
+			}
+			return sum, nil
+		}, nil
 	}
 }
 
