@@ -75,8 +75,13 @@ func sum(crc uint32, p []byte) uint32 { return crc32.Update(crc, castagnoli, p) 
 // payloadSum is the checksum of a payload, which binds it to the segment's
 // incarnation, its topic and its index: a payload misplaced does not verify.
 func payloadSum(salt uint64, t Topic, index uint64, payload []byte) uint32 {
-	return sum(uint32(runtime.Mix(runtime.Mix(salt, uint64(t)), index)), payload)
+	return sum(payloadSeed(payloadSeeds(salt, t), index), payload)
 }
+
+// payloadSeeds is what the seeds of all payloads of a topic in a segment derive from, and
+// payloadSeed is that of one.
+func payloadSeeds(salt uint64, t Topic) uint64      { return runtime.Mix(salt, uint64(t)) }
+func payloadSeed(seeds uint64, index uint64) uint32 { return uint32(runtime.Mix(seeds, index)) }
 
 // roundUp returns the next multiple of unit, a power of two.
 func roundUp[N int | int64](n, unit N) N { return (n + unit - 1) &^ (unit - 1) }
@@ -139,7 +144,12 @@ func getRecord(p []byte, salt uint64) (record, bool) {
 		term:   binary.LittleEndian.Uint64(p[16:]),
 		sum:    binary.LittleEndian.Uint32(p[24:]),
 	}
-	return r, binary.LittleEndian.Uint32(p[28:]) == sum(seed(salt, seedRecord), p[:recordHeaderSummed])
+	return r, recordHolds(p, seed(salt, seedRecord))
+}
+
+// recordHolds reports whether a record header's checksum, which starts from that seed, holds.
+func recordHolds(p []byte, seed uint32) bool {
+	return binary.LittleEndian.Uint32(p[28:]) == sum(seed, p[:recordHeaderSummed])
 }
 
 // groupHeader is a group header, decoded.

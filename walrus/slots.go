@@ -33,6 +33,20 @@ func (r *slotRun) slot(p place) slot {
 	return slot{term: r.term, seg: r.seg, at: p.at, length: p.length, flags: r.flags}
 }
 
+// appendTo appends slots of the run.
+func (r *slotRun) appendTo(out []slot, places []place) []slot {
+	n := len(out)
+	out = slices.Grow(out, len(places))[:n+len(places)]
+	run := *r
+	for i := range out[n:] {
+		// Field by field: a whole slot would be put together in memory first.
+		s, p := &out[n+i], &places[i]
+		s.term, s.seg, s.flags = run.term, run.seg, run.flags
+		s.at, s.length = p.at, p.length
+	}
+	return out
+}
+
 const (
 	chunkSlots    = 512
 	spareChunkMax = 64
