@@ -120,8 +120,9 @@ func (r *record) payload() int {
 // size returns how many bytes the record takes.
 func (r *record) size() int { return recordHeaderBytes + roundUp(r.payload(), alignBytes) }
 
-// put encodes the header into the first 32 bytes of p.
-func (r *record) put(p []byte, salt uint64) {
+// put encodes the header into the first 32 bytes of p, and returns its CRC, which starts
+// from seed(salt, seedRecord).
+func (r *record) put(p []byte, start uint32) uint32 {
 	_ = p[recordHeaderBytes-1]
 	binary.LittleEndian.PutUint32(p[0:], r.length)
 	binary.LittleEndian.PutUint16(p[4:], uint16(r.topic))
@@ -129,7 +130,9 @@ func (r *record) put(p []byte, salt uint64) {
 	binary.LittleEndian.PutUint64(p[8:], r.index)
 	binary.LittleEndian.PutUint64(p[16:], r.term)
 	binary.LittleEndian.PutUint32(p[24:], r.sum)
-	binary.LittleEndian.PutUint32(p[28:], sum(seed(salt, seedRecord), p[:recordHeaderSummed]))
+	crc := sum(start, p[:recordHeaderSummed])
+	binary.LittleEndian.PutUint32(p[28:], crc)
+	return crc
 }
 
 // getRecord decodes a record header, and reports whether its checksum holds.

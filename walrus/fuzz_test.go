@@ -84,7 +84,7 @@ func FuzzParts(f *testing.F) {
 			}},
 			{recordHeaderBytes, 0, seedRecord, func() bool {
 				r, ok := getRecord(p[:], salt)
-				r.put(again[:], salt)
+				r.put(again[:], seed(salt, seedRecord))
 				return ok
 			}},
 			{trailerBytes, trailerMagic, seedTrailer, func() bool {
@@ -220,27 +220,27 @@ func FuzzRecords(f *testing.F) {
 // addStrange adds a group of strange records to a view.
 func addStrange(v *view, in *reading, prev uint32) uint32 {
 	g := &Group{}
-	g.reset(testSalt)
+	g.reset()
 	for range 1 + in.byte()%6 {
 		r := record{kind: kind(in.byte() % 9), topic: Topic(in.byte() % 4), index: in.number(), term: in.number()}
 		switch r.kind {
 		case kindEntry, kindSet:
 			payload := bytes.Repeat([]byte{1}, int(in.byte()%40))
 			r.length = uint32(len(payload))
-			g.add(r, payload, testSalt)
+			g.add(r, payload)
 			if main := &g.ops[len(g.ops)-1]; r.kind == kindEntry && r.topic == 1 && r.term%2 == 0 {
 				link := main.record
 				link.kind, link.topic, link.length = kindLink, 2, main.off
-				g.addLink(link, testSalt)
+				g.addLink(link)
 			}
 		case kindLink:
 			r.length = uint32(in.number())
-			g.addLink(r, testSalt)
+			g.addLink(r)
 		default:
-			g.add(r, nil, testSalt)
+			g.add(r, nil)
 			if r.topic == 1 {
 				r.topic = 2
-				g.addLink(r, testSalt)
+				g.addLink(r)
 			}
 		}
 	}

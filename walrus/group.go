@@ -3,6 +3,8 @@ package walrus
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sort"
 
 	"github.com/octopii-go/octopii/runtime"
 )
@@ -26,11 +28,8 @@ type Group struct {
 	// header, the records of the batches as they came, the links, and in a new
 	// segment the stable keys.
 	buf     []byte
-	salt    uint64 // of the segment that the records are encoded for
-	links   []byte
 	ops     []placed // of buf
-	linkOps []placed // of links; off is from their start
-	sum     uint32   // group CRC so far: over the record headers in buf
+	links   []record // wait to be put behind all others
 	unasked int      // records staged by chores: the group may wait for others
 
 	// Known once the group is cut.
@@ -39,8 +38,13 @@ type Group struct {
 	file  runtime.File
 	write []byte // the part of buf to write, at that offset
 	at    int64
-	end   uint64       // LSN after the group
-	stale runtime.File // of the segment left behind by a rotation, to be closed
+	end   uint64 // LSN after the group
+	// The checksums are the job's work: until Flush has signed the group its headers are blank.
+	header groupHeader
+	salt   uint64 // of the segment
+	sum    uint32 // group CRC, once signed: the next group's prevSum
+	signed bool
+	stale  runtime.File // of the segment left behind by a rotation, to be closed
 }
 
 // zeros is appended in parts: room for headers, and padding.
@@ -51,8 +55,8 @@ const zeros = "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00
 // one gives all its memory back.
 const groupKeepBytes = 4 << 20
 
-// reset empties the group for staging into a segment with that salt.
-func (g *Group) reset(salt uint64) {
+// reset empties the group for staging.
+func (g *Group) reset() {
 	if cap(g.buf) > groupKeepBytes {
 		*g = Group{}
 	}
@@ -60,95 +64,99 @@ func (g *Group) reset(salt uint64) {
 		g.buf = make([]byte, 0, bodyStart+4096)
 	}
 	g.buf = g.buf[:bodyStart+groupHeaderBytes]
-	g.links, g.ops, g.linkOps = g.links[:0], g.ops[:0], g.linkOps[:0]
-	g.salt, g.sum = salt, seed(salt, seedGroup)
-	g.seg, g.file, g.write, g.stale, g.unasked = nil, nil, nil, nil, 0
+	g.links, g.ops = g.links[:0], g.ops[:0]
+	g.seg, g.file, g.write, g.stale, g.unasked, g.signed = nil, nil, nil, nil, 0, false
 }
 
-// bytes is the group as it lies in the segment, trailer included once sealed.
+// bytes is the group as it lies in the segment, trailer included once closed.
 func (g *Group) bytes() []byte { return g.buf[bodyStart:] }
 
 // size returns how large the group would be if it were cut now.
-func (g *Group) size() int { return len(g.bytes()) + len(g.links) + trailerBytes }
+func (g *Group) size() int { return len(g.bytes()) + len(g.links)*recordHeaderBytes + trailerBytes }
 
 // idle reports whether nothing has been staged but what chores did, which waits for others.
 func (g *Group) idle() bool { return len(g.ops) == g.unasked }
 
-// add encodes a record with its payload and returns its distance from the
-// group's start.
-func (g *Group) add(r record, payload []byte, salt uint64) uint32 {
-	off := uint32(len(g.bytes()))
-	if r.kind.carries() {
-		r.sum = payloadSum(salt, r.topic, r.index, payload)
-	}
+// add takes a record with its payload and returns its distance from the
+// group's start. The header stays blank.
+func (g *Group) add(r record, payload []byte) uint32 {
 	at := len(g.buf)
-	g.buf = append(g.buf, zeros[:recordHeaderBytes]...)
-	r.put(g.buf[at:], salt)
-	g.sum = sum(g.sum, g.buf[at:at+recordHeaderSummed])
-	g.buf = append(g.buf, payload...)
-	g.buf = append(g.buf, zeros[:roundUp(len(payload), alignBytes)-len(payload)]...)
+	size := recordHeaderBytes + roundUp(len(payload), alignBytes)
+	g.buf = slices.Grow(g.buf, size)[:at+size]
+	end := at + recordHeaderBytes + copy(g.buf[at+recordHeaderBytes:], payload)
+	clear(g.buf[end:])
+	off := uint32(at - bodyStart)
 	g.ops = append(g.ops, placed{record: r, off: off})
 	return off
 }
 
-// addLink encodes a record of a recovery topic. Links wait apart and are put
+// addLink takes a record of a recovery topic. Links wait apart and are put
 // behind all main records, so that damage to a few sectors does not hit both.
-func (g *Group) addLink(r record, salt uint64) {
-	at := len(g.links)
-	g.links = append(g.links, zeros[:recordHeaderBytes]...)
-	r.put(g.links[at:], salt)
-	g.linkOps = append(g.linkOps, placed{record: r, off: uint32(at)})
-}
+func (g *Group) addLink(r record) { g.links = append(g.links, r) }
 
 // joinLinks moves the links into the group.
 func (g *Group) joinLinks() {
-	base := uint32(len(g.bytes()))
-	for i := 0; i < len(g.links); i += recordHeaderBytes {
-		g.sum = sum(g.sum, g.links[i:i+recordHeaderSummed])
+	for i := range g.links {
+		g.add(g.links[i], nil)
 	}
-	g.buf = append(g.buf, g.links...)
-	for _, op := range g.linkOps {
-		op.off += base
-		g.ops = append(g.ops, op)
-	}
-	g.links, g.linkOps = g.links[:0], g.linkOps[:0]
+	g.links = g.links[:0]
 }
 
-// resalt renews every checksum of the records for another segment.
-func (g *Group) resalt(salt uint64) {
+// close ends the group, which is complete. h.records and h.body are filled in here.
+func (g *Group) close(h groupHeader, salt uint64) {
+	h.records, h.body = uint32(len(g.ops)), uint32(len(g.bytes())-groupHeaderBytes)
+	g.header, g.salt, g.signed = h, salt, false
+	g.end = h.lsn + uint64(h.size())
+	g.buf = append(g.buf, zeros[:trailerBytes]...)
+}
+
+// sign writes the headers and the trailer, and with them every checksum. Nothing before needs
+// one, so that it is work for the lane, done once, when the segment is known for certain.
+func (g *Group) sign() {
+	if g.signed {
+		return
+	}
 	group := g.bytes()
-	g.salt, g.sum = salt, seed(salt, seedGroup)
+	g.sum = seed(g.salt, seedGroup)
+	start := seed(g.salt, seedRecord)
 	for i := range g.ops {
 		op := &g.ops[i]
-		switch op.kind {
-		case kindEntry, kindSet, kindPrepare, kindCopy:
-			op.sum = payloadSum(salt, op.topic, op.index, op.in(group))
-		case kindLink:
-			main, ok := getRecord(group[op.length:], salt) // renewed before: it lies in front
-			if !ok {
-				panic(fmt.Sprintf("walrus: link at %d points to %d, where no record is", op.off, op.length))
-			}
-			op.sum = main.sum
+		switch {
+		case op.kind.carries():
+			op.sum = payloadSum(g.salt, op.topic, op.index, op.in(group))
+		case op.kind == kindLink:
+			op.sum = g.sumOfMain(op)
 		}
-		head := group[op.off : op.off+recordHeaderBytes]
-		op.put(head, salt)
-		g.sum = sum(g.sum, head[:recordHeaderSummed])
+		g.signRecord(op, start)
 	}
+	g.signEnds()
+	g.signed = true
 }
 
-// seal writes the group's header and trailer. h.records and h.body are filled
-// in here. It returns the group CRC, the next group's prevSum.
-func (g *Group) seal(h groupHeader, salt uint64) uint32 {
+// signRecord writes the header of a record, whose payload CRC is known. Its checksum starts from start.
+func (g *Group) signRecord(op *placed, start uint32) {
+	own := op.put(g.bytes()[op.off:], start)
+	g.sum = own ^ skipHeader(g.sum^start)
+}
+
+// signEnds writes the group's header and its trailer.
+func (g *Group) signEnds() {
 	group := g.bytes()
-	h.records, h.body = uint32(len(g.ops)), uint32(len(group)-groupHeaderBytes)
-	h.put(group, salt)
+	g.header.put(group, g.salt)
 	g.sum = sum(g.sum, group[:groupHeaderSummed])
-	g.end = h.lsn + uint64(h.size())
-	t := trailer{records: h.records, end: g.end, sum: g.sum}
-	at := len(g.buf)
-	g.buf = append(g.buf, zeros[:trailerBytes]...)
-	t.put(g.buf[at:], salt)
-	return g.sum
+	t := trailer{records: g.header.records, end: g.end, sum: g.sum}
+	t.put(group[len(group)-trailerBytes:], g.salt)
+}
+
+// sumOfMain returns the payload CRC of the record that a link stands for, which lies in
+// front of it and has been signed.
+func (g *Group) sumOfMain(link *placed) uint32 {
+	at := sort.Search(len(g.ops), func(i int) bool { return g.ops[i].off >= link.length })
+	main := &g.ops[at] // there is one: the link itself lies behind
+	if main.off != link.length || main.kind != kindEntry || main.index != link.index {
+		panic(fmt.Sprintf("walrus: link of entry %d points to %d, where it is not", link.index, link.length))
+	}
+	return main.sum
 }
 
 // sets reports whether the group gives the key a value.
@@ -173,21 +181,20 @@ func (g *Group) mentions(tx uint64) bool {
 
 // addMissing repeats the stable keys that the group does not set itself, and the transactions
 // in doubt, so that no segment before it is needed for them.
-func (g *Group) addMissing(s *state, salt uint64) {
+func (g *Group) addMissing(s *state) {
 	for _, k := range s.keys {
 		if !g.sets(k.key) {
-			r := record{kind: kindSet, index: uint64(k.key), length: uint32(len(k.value))}
-			g.add(r, k.value, salt)
+			g.add(record{kind: kindSet, index: uint64(k.key), length: uint32(len(k.value))}, k.value)
 		}
 	}
 	for _, p := range s.txs {
 		if !g.mentions(p.id) {
-			g.add(record{kind: kindPrepare, index: p.id, length: uint32(len(p.body))}, p.body, salt)
+			g.add(record{kind: kindPrepare, index: p.id, length: uint32(len(p.body))}, p.body)
 		}
 	}
 }
 
-// Flush makes the group durable: one write, one data sync. It is a job for the
+// Flush makes the group durable: checksums, one write, one data sync. It is a job for the
 // log lane and touches nothing but the group. The write has up to 8 attempts, the sync
 // has one. If the error matches ErrNoSpace, nobody knows of the group yet, and the same one
 // may be flushed again when there is room. After any other error, which matches
@@ -197,6 +204,7 @@ func Flush(_ runtime.FS, g *Group) error {
 		_ = g.stale.Close() // every group in it was synced; Close promises nothing
 		g.stale = nil
 	}
+	g.sign()
 	err := writeAll(g.file, g.write, g.at)
 	if errors.Is(err, runtime.ErrNoSpace) {
 		return fmt.Errorf("walrus: write %s at %d: %w", g.seg.name, g.at, ErrNoSpace)

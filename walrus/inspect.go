@@ -219,7 +219,7 @@ func (r *recovery) adoptMirrors() {
 // applyHeld applies the group that Open would write again.
 func (r *recovery) applyHeld() error {
 	g := &Group{}
-	g.reset(0)
+	g.reset()
 	g.buf, g.ops = append(g.buf, r.heldBytes...), r.heldOps
 	g.seg, g.off = r.chain[len(r.chain)-1], r.held.off
 	return r.publish(g, g.seg.name, nil)

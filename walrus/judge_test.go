@@ -8,6 +8,27 @@ import (
 
 const testSalt = 0xfeedface
 
+// seal closes and signs a group that may have strange links: to the sum that such a one brings, that of
+// the record where it points is added, if there is one. It returns the group CRC.
+func (g *Group) seal(h groupHeader, salt uint64) uint32 {
+	g.close(h, salt)
+	g.sum = seed(salt, seedGroup)
+	sums := map[uint32]uint32{}
+	for i := range g.ops {
+		op := &g.ops[i]
+		switch {
+		case op.kind.carries():
+			op.sum = payloadSum(salt, op.topic, op.index, op.in(g.bytes()))
+			sums[op.off] = op.sum
+		case op.kind == kindLink:
+			op.sum += sums[op.length]
+		}
+		g.signRecord(op, seed(salt, seedRecord))
+	}
+	g.signEnds()
+	return g.sum
+}
+
 // sample builds the content of a segment of three groups and returns where they begin,
 // and the end.
 func sample() (v *view, at []int64) {
@@ -19,14 +40,14 @@ func sample() (v *view, at []int64) {
 		off := int64(len(v.data))
 		at = append(at, off)
 		var g Group
-		g.reset(testSalt)
+		g.reset()
 		payload := make([]byte, 1500)
 		for j := range payload {
 			payload[j] = byte(1 + j%250)
 		}
-		main := g.add(record{kind: kindEntry, topic: 1, index: uint64(1 + i), term: 1, length: 1500}, payload, testSalt)
-		g.add(record{kind: kindSet, index: 4, length: 5}, []byte("value"), testSalt)
-		g.addLink(record{kind: kindLink, topic: 2, index: uint64(1 + i), term: 1, length: main, sum: g.ops[0].sum}, testSalt)
+		main := g.add(record{kind: kindEntry, topic: 1, index: uint64(1 + i), term: 1, length: 1500}, payload)
+		g.add(record{kind: kindSet, index: 4, length: 5}, []byte("value"))
+		g.addLink(record{kind: kindLink, topic: 2, index: uint64(1 + i), term: 1, length: main})
 		g.joinLinks()
 		prev = g.seal(groupHeader{lsn: v.header.lsn(off), durable: v.header.lsn(off), prevSum: prev}, testSalt)
 		v.data = append(v.data, g.bytes()...)
@@ -144,12 +165,11 @@ func TestLinkIsComparedWithItsMainRecord(t *testing.T) {
 		v := &view{header: segmentHeader{salt: testSalt}}
 		v.data = make([]byte, bodyStart)
 		var g Group
-		g.reset(testSalt)
+		g.reset()
 		link := record{kind: kindLink, topic: 2, index: 1, term: 1, flags: 3}
-		link.length = g.add(record{kind: kindEntry, topic: 1, index: 1, term: 1, flags: 3, length: 2}, []byte("ab"), testSalt)
-		link.sum = g.ops[0].sum
+		link.length = g.add(record{kind: kindEntry, topic: 1, index: 1, term: 1, flags: 3, length: 2}, []byte("ab"))
 		spoil(&link)
-		g.addLink(link, testSalt)
+		g.addLink(link)
 		g.joinLinks()
 		g.seal(groupHeader{}, testSalt)
 		v.data = append(v.data, g.bytes()...)
@@ -177,7 +197,7 @@ func TestGroupSumCoversItsRecords(t *testing.T) {
 		t.Fatal("no record")
 	}
 	r.term++
-	r.put(head, testSalt)
+	r.put(head, seed(testSalt, seedRecord))
 	if groups, f := v.scan(); groups != 2 || f.Verdict < Torn {
 		t.Errorf("a record exchanged for another: %d groups, %+v", groups, f)
 	}

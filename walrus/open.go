@@ -110,7 +110,7 @@ func (r *recovery) log(lock io.Closer, u *unit, s spare) *Log {
 			l.dead = append(l.dead, f.name)
 		}
 	}
-	l.open.reset(u.seg.salt)
+	l.open.reset()
 	return l
 }
 

@@ -164,17 +164,18 @@ func (r *recovery) plan(u *unit) {
 		salt: u.header.salt, base: u.header.base, size: int64(u.header.size),
 	}
 	u.group = &Group{}
-	u.group.reset(u.header.salt)
+	u.group.reset()
 }
 
 // fill completes the first group, and applies it.
 func (r *recovery) fill(u *unit) error {
 	g := u.group
 	u.header.put(g.buf[:bodyStart])
-	g.resalt(u.header.salt)
-	g.addMissing(&r.state, u.header.salt)
+	g.addMissing(&r.state)
 	h := groupHeader{lsn: u.header.base, durable: u.header.prev.end, prevSum: u.header.prev.sum, flags: groupRecovered}
-	r.sum = g.seal(h, u.header.salt)
+	g.close(h, u.header.salt)
+	g.sign()
+	r.sum = g.sum
 	g.seg, g.off = u.seg, bodyStart
 	return r.publish(g, u.seg.name, &r.report.Placed)
 }

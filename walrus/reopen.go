@@ -37,7 +37,6 @@ func (l *Log) Reopen(g *Group) (job func(runtime.FS) error, done func(error)) {
 type reopening struct {
 	o      Options
 	u      *unit
-	sum    uint32         // group CRC of the unit's group
 	failed runtime.File   // not written to any more
 	idle   []runtime.File // to be closed
 	next   spare          // holds the name of the segment after the unit
@@ -48,10 +47,7 @@ type reopening struct {
 // certain to be durable, it takes its place.
 func (l *Log) planReopen(g *Group) *reopening {
 	old := l.active()
-	own, ok := getGroupHeader(g.bytes(), old.salt)
-	if !ok {
-		panic("walrus: a group in flight without its header")
-	}
+	own := &g.header
 	u := &unit{}
 	u.header = segmentHeader{flags: headerWhole, id: l.id, size: uint64(min(l.o.SegmentBytes, unitBytes)), topics: l.rows()}
 	u.header.prev = segmentEnd{seq: old.seq, end: own.lsn, sum: own.prevSum}
@@ -68,15 +64,16 @@ func (l *Log) planReopen(g *Group) *reopening {
 		salt: u.header.salt, base: u.header.base, size: int64(u.header.size),
 	}
 	n := &Group{}
-	n.reset(u.header.salt)
+	n.reset()
 	group := g.bytes()
 	n.buf = append(n.buf, group[groupHeaderBytes:len(group)-trailerBytes]...)
 	n.ops = append(n.ops, g.ops...)
 	u.header.put(n.buf[:bodyStart])
-	n.resalt(u.header.salt)
-	n.addMissing(&l.state, u.header.salt)
+	n.addMissing(&l.state)
 	h := groupHeader{lsn: u.header.base, durable: own.lsn, prevSum: own.prevSum, flags: groupRecovered}
-	r := &reopening{o: l.o, u: u, failed: g.file, sum: n.seal(h, u.header.salt)}
+	n.close(h, u.header.salt)
+	n.sign()
+	r := &reopening{o: l.o, u: u, failed: g.file}
 	n.seg, n.off = u.seg, bodyStart
 	u.group = n
 	for _, s := range l.spares {
@@ -102,8 +99,7 @@ func (r *reopening) run(d disk) (err error) {
 	return nil
 }
 
-// adopt goes on with the new segment. What has been staged meanwhile is
-// encoded for the old one; Cut puts that right.
+// adopt goes on with the new segment.
 func (l *Log) adopt(g *Group, r *reopening) {
 	old := l.active()
 	if g.off == bodyStart {
@@ -120,6 +116,6 @@ func (l *Log) adopt(g *Group, r *reopening) {
 	}
 	l.chore.making = nil
 	*g = *r.u.group
-	l.end, l.prevSum = bodyStart+int64(len(g.bytes())), r.sum
+	l.end = bodyStart + int64(len(g.bytes()))
 	l.stats.Reopened++
 }

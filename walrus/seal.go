@@ -233,11 +233,12 @@ type sealing struct {
 // seal does, if it is given them.
 func (s *sealing) group(flags uint32, kept *state) []byte {
 	g := &Group{buf: make([]byte, 0, bodyStart+len(s.journal.buf)+256)}
-	g.reset(s.salt)
+	g.reset()
 	p := s.journal.bytes()
-	g.add(record{kind: kindSeal, length: uint32(len(p))}, p, s.salt)
-	g.addMissing(kept, s.salt)
-	g.seal(groupHeader{lsn: s.end.end, durable: s.end.end, prevSum: s.end.sum, flags: groupSeal | flags}, s.salt)
+	g.add(record{kind: kindSeal, length: uint32(len(p))}, p)
+	g.addMissing(kept)
+	g.close(groupHeader{lsn: s.end.end, durable: s.end.end, prevSum: s.end.sum, flags: groupSeal | flags}, s.salt)
+	g.sign()
 	return g.bytes()
 }
 

@@ -37,9 +37,8 @@ func (l *Log) Stage(b *Batch) error {
 	for _, t := range l.topics {
 		t.staged = t.trial
 	}
-	salt := l.open.salt
 	for i := range ops {
-		l.encode(&ops[i], salt)
+		l.encode(&ops[i])
 	}
 	if b.prepares || b.decides {
 		l.stagedTxs, l.trialTxs = l.trialTxs, l.stagedTxs
@@ -138,8 +137,8 @@ func (l *Log) NoSpace(bytes int) bool {
 }
 
 // encode puts one change, and the link that mirrors it, into the open group.
-func (l *Log) encode(c *change, salt uint64) {
-	off := l.open.add(c.record, c.payload, salt)
+func (l *Log) encode(c *change) {
+	off := l.open.add(c.record, c.payload)
 	if c.kind.topicless() {
 		return
 	}
@@ -152,9 +151,8 @@ func (l *Log) encode(c *change, salt uint64) {
 	link.topic = t.recovery.id
 	if c.kind == kindEntry {
 		link.kind, link.length = kindLink, off
-		link.sum = l.open.ops[len(l.open.ops)-1].sum
 	}
-	l.open.addLink(link, salt)
+	l.open.addLink(link)
 }
 
 // canRotate reports whether the next segment may be put to use: the one after
@@ -171,16 +169,12 @@ func (l *Log) Cut() *Group {
 	}
 	g := l.open
 	g.joinLinks()
-	header := groupHeader{durable: l.durable, prevSum: l.prevSum}
 	if l.end+int64(g.size()) > l.active().size && l.canRotate() {
 		l.rotate(g)
 	}
 	seg := l.active()
-	if g.salt != seg.salt {
-		g.resalt(seg.salt) // the segment was another one when it was staged
-	}
-	header.lsn = seg.base + uint64(l.end-bodyStart)
-	l.prevSum = g.seal(header, seg.salt)
+	lsn := seg.base + uint64(l.end-bodyStart)
+	g.close(groupHeader{lsn: lsn, durable: l.durable, prevSum: l.prevSum}, seg.salt)
 
 	g.seg, g.file, g.off = seg, seg.file, l.end
 	g.write, g.at = g.bytes(), g.off
@@ -192,7 +186,7 @@ func (l *Log) Cut() *Group {
 		t.cutFrom, t.stagedFrom = t.stagedFrom, noIndex
 	}
 	l.flight, l.open, l.free = g, l.free, nil
-	l.open.reset(seg.salt)
+	l.open.reset()
 	return g
 }
 
@@ -206,8 +200,7 @@ func (l *Log) rotate(g *Group) {
 		size: uint64(next.size), topics: l.rows()}
 	header.prev = segmentEnd{seq: old.seq, end: seg.base, sum: l.prevSum}
 	header.put(g.buf[:bodyStart])
-	g.resalt(seg.salt)
-	g.addMissing(&l.state, seg.salt)
+	g.addMissing(&l.state)
 
 	old.end = l.end
 	l.finish(old, l.end, header.prev.sum)
@@ -221,14 +214,14 @@ func (l *Log) rotate(g *Group) {
 // where its entries and the newest value of each key it sets lie. The
 // slice is valid until the next Publish.
 func (l *Log) Publish(g *Group) []Placed {
-	if g == nil || g != l.flight || l.failed != nil {
+	if g == nil || g != l.flight || l.failed != nil || !g.signed {
 		panic("walrus: published a group that is not in flight, or one that failed")
 	}
 	l.placed = l.placed[:0]
 	if err := l.state.publish(g, &l.placed); err != nil {
 		panic("walrus: a staged group does not apply: " + err.Error())
 	}
-	l.durable, l.settled = g.end, g.seg.seq
+	l.durable, l.settled, l.prevSum = g.end, g.seg.seq, g.sum
 	l.flight, l.free = nil, g
 	for _, t := range l.topics {
 		t.cutFrom = noIndex
