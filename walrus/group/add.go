@@ -10,7 +10,7 @@ import (
 // addAttemptsMax is how often Add looks for the end of a topic that others move.
 const addAttemptsMax = 8
 
-// end is where a topic ends once a round is settled.
+// end is where a topic ends once a round is settled: the last that Add has put there.
 type end struct {
 	topic walrus.Topic
 	next  uint64
@@ -34,7 +34,7 @@ func (l *Log) Add(t walrus.Topic, term uint64, flags uint8, payloads ...[]byte) 
 		})
 		switch {
 		case owner:
-			l.ends = append(l.ends, end{topic: t, next: first + uint64(len(payloads)), round: l.open})
+			l.setEnd(end{topic: t, next: first + uint64(len(payloads)), round: l.open})
 			return first, l.await()
 		case err == nil: // no payloads
 			l.mu.Unlock()
@@ -66,19 +66,24 @@ func (l *Log) stageAll(t walrus.Topic, first, term uint64, flags uint8, payloads
 
 // next returns where the topic ends with all that was added to it, as far as Add knows.
 func (l *Log) next(t walrus.Topic) uint64 {
-	_, next := l.log.Bounds(t)
-	kept := l.ends[:0]
-	for _, e := range l.ends {
-		if e.round <= l.settled {
-			continue // published
-		}
-		kept = append(kept, e)
-		if e.topic == t {
-			next = e.next
+	for i := range l.ends {
+		if e := &l.ends[i]; e.topic == t && e.round > l.settled { // else it is published
+			return e.next
 		}
 	}
-	l.ends = kept
+	_, next := l.log.Bounds(t)
 	return next
+}
+
+// setEnd replaces the topic's last end. There is one for each topic at most.
+func (l *Log) setEnd(e end) {
+	for i := range l.ends {
+		if l.ends[i].topic == e.topic {
+			l.ends[i] = e
+			return
+		}
+	}
+	l.ends = append(l.ends, e)
 }
 
 // newest returns the last round that has an owner, or a settled one.

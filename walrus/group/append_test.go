@@ -187,7 +187,7 @@ func TestLeaderLetsOthersJoin(t *testing.T) {
 	l := open(t, folder(t), small())
 	l.until(t, "the chores", func() bool { return !l.chores.busy })
 	defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(1))
-	l.crowd = 3
+	l.crowd.size = 3
 	done := inBackground(2, func(w int) {
 		if err := l.Append(entry(walrus.Topic(w+2), 1, nil)); err != nil {
 			t.Error(err)

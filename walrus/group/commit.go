@@ -3,7 +3,6 @@ package group
 import (
 	"errors"
 	"fmt"
-	goruntime "runtime"
 
 	"github.com/octopii-go/octopii/walrus"
 )
@@ -11,13 +10,11 @@ import (
 // errUnwound is the failure of a flush that a panic, or runtime.Goexit, ended.
 var errUnwound = fmt.Errorf("%w: flush did not return", walrus.ErrFailed)
 
-// yieldsMax is how often a leader yields in vain before it closes its round.
-const yieldsMax = 4
-
 // round is a group with those who own a batch in it. At most two are
 // not settled: one collects, one is in flight.
 type round struct {
 	owners    int           // batches
+	waiting   int           // appenders
 	appenders *waiter       // owners that wait in Append: one of them may be asked to lead
 	watchers  *waiter       // that wait for a ticket
 	done      chan struct{} // closed with the outcome; nil until somebody asks for it
@@ -34,7 +31,9 @@ func (l *Log) await() error {
 		return l.lead()
 	}
 	w := l.waiters.take()
-	push(&l.round(l.open).appenders, w)
+	r := l.round(l.open)
+	push(&r.appenders, w)
+	r.waiting++
 	l.mu.Unlock()
 	<-w.wake
 	var err error
@@ -53,10 +52,6 @@ func (l *Log) await() error {
 
 // lead closes the open round, makes it durable, tells its owners, and passes the
 // lead on. The caller has the lead and holds mu; it has neither when lead returns.
-//
-// If the last round had several owners, they have just been woken, and are about to come
-// back with their next batches: letting them run once before the round is closed
-// makes them share it, instead of taking turns in two halves.
 func (l *Log) lead() error {
 	l.gather()
 	g := l.log.Cut()
@@ -67,21 +62,6 @@ func (l *Log) lead() error {
 	l.callNext()
 	l.mu.Unlock()
 	return l.flush(g)
-}
-
-// gather lets other goroutines run until the open round has as many owners as the last one
-// had, or nobody comes any more.
-func (l *Log) gather() {
-	r := l.round(l.open)
-	for vain := 0; r.owners < l.crowd && vain < yieldsMax; {
-		before := r.owners
-		l.mu.Unlock()
-		goruntime.Gosched()
-		l.mu.Lock()
-		if r.owners == before {
-			vain++
-		}
-	}
 }
 
 // flush makes the group durable. It settles the round even if the file system
@@ -103,7 +83,7 @@ func (l *Log) flush(g *walrus.Group) (err error) {
 // the next leader.
 func (l *Log) finish(g *walrus.Group, err error) (woken *waiter) {
 	r := l.round(l.open - 1)
-	l.crowd = r.owners
+	l.crowd.expect(r.owners, l.round(l.open).waiting)
 	if err == nil {
 		l.stats.add(r.owners, l.log.Publish(g))
 		l.settled = l.open - 1
@@ -134,6 +114,7 @@ func (l *Log) passOn(woken **waiter) {
 		l.nowIdle()
 	case r.appenders != nil:
 		w := pop(&r.appenders)
+		r.waiting--
 		w.news = lead
 		push(woken, w)
 	default:
@@ -154,7 +135,7 @@ func (r *round) settle(err error, woken **waiter) {
 		close(r.done)
 		r.done = nil
 	}
-	r.owners = 0
+	r.owners, r.waiting = 0, 0
 }
 
 // nowIdle lets Close look again.

@@ -30,10 +30,11 @@
 //
 // Waiters wait for their round, not for the lock: each is woken once, with the outcome, by a
 // token in a channel of its own. Before a leader closes a round it looks whether the round has
-// as many owners as the last one had. If not, those were woken a moment ago and are about
-// to come back; the leader yields a few times. Without that, sixteen writers
-// settle into two halves of eight that take turns, at half the throughput. A
-// caller who is alone never yields, and nothing waits for a timer.
+// as many owners as are expected (crowd.go): those of the last round, who were woken a moment ago
+// and are about to come back, and those who waited for it to end. If not, the leader yields until they are
+// there, or it has yielded in vain so often that they will not come soon. Without that, sixteen writers
+// settle into two parts that take turns, at half the throughput. A
+// caller who is alone yields once in many rounds, and nothing waits for a timer.
 //
 // # What fails, and how
 //

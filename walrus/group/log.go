@@ -30,7 +30,7 @@ type Log struct {
 	open    uint64   // the round that collects, from 1 on
 	settled uint64   // the last round known to be durable: open-1, or open-2 while one is in flight
 	leading bool     // somebody sees to it that the open round is flushed
-	crowd   int      // owners of the last round
+	crowd   crowd    // who is expected in the open round
 
 	queue   []*waiter // want room in the open group, first come first served
 	scratch walrus.Batch
