@@ -87,7 +87,7 @@ func (b *walBench) measure(w workload) (err error) {
 // openLanes opens the workload's systems, the bare loop first.
 func (b *walBench) openLanes(w workload) (lanes []*lane, err error) {
 	for i, s := range systems() {
-		if s.extra && !w.extras || s.name != bareName && !strings.Contains(s.name, b.systems) {
+		if s.extra && !w.extras || s.crowd && !w.crowds || s.name != bareName && !strings.Contains(s.name, b.systems) {
 			continue
 		}
 		l, err := openLane(w, s, filepath.Join(b.root, fmt.Sprint(i)))

@@ -72,6 +72,8 @@ type system struct {
 	name string
 	// extra marks variants of ours, which take part only where one goroutine appends.
 	extra bool
+	// crowd marks the bare loop shared by goroutines, which takes part only where many append.
+	crowd bool
 	open  func(setup) (store, error)
 }
 
@@ -85,6 +87,7 @@ const bareName = "bare loop"
 func systems() []system {
 	return []system{
 		{name: bareName, open: openBare},
+		{name: "bare loop, shared", crowd: true, open: openCrowd},
 		{name: "walrus", open: openWalrus},
 		{name: "walrus mirror", extra: true, open: openWalrusMirror},
 		{name: "walrus dual", extra: true, open: openWalrusDual},

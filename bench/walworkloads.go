@@ -17,6 +17,9 @@ const (
 	readChunk  = 100
 	// appendsPerCut is how many appends precede each truncation; half of them are dropped.
 	appendsPerCut = 8
+	// appendsPerWriter is how many appends a writer makes in a round: enough that how the first
+	// find together, and how the last leave, does not count for much.
+	appendsPerWriter = 16
 )
 
 // appendWorkload is the workload whose syncs are those of an append.
@@ -30,6 +33,7 @@ type workload struct {
 	entries int                // an operation: what is counted in ops_per_s
 	bytes   int                // of payload an entry
 	extras  bool               // the systems marked extra take part
+	crowds  bool               // the bare loop shared by goroutines takes part
 	noSync  bool               // nobody waits for durability
 	writes  bool               // device bytes mean something
 	count   bool               // syncs are counted, with strace
@@ -61,8 +65,8 @@ func workloads(quick bool) []workload {
 		if n == 16 {
 			bar = 0.80
 		}
-		list = append(list, workload{name: fmt.Sprintf("%d writers, 1 KiB", n), rounds: rounds / 2, ops: 4 * 16, entries: 1,
-			bytes: entryBytes, writes: true, bars: map[string]float64{both: bar}, prepare: prepareWriters(n)})
+		list = append(list, workload{name: fmt.Sprintf("%d writers, 1 KiB", n), rounds: rounds / 2, ops: appendsPerWriter * n, entries: 1,
+			bytes: entryBytes, crowds: true, writes: true, bars: map[string]float64{both: bar}, prepare: prepareWriters(n)})
 	}
 	list = append(list,
 		workload{name: "128 B, no sync", rounds: rounds / 6, ops: 10 * smallChunk, entries: 1, bytes: smallBytes, noSync: true, writes: true,
