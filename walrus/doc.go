@@ -131,8 +131,11 @@
 // bytes. So what is behind the end of the log is always zeros.
 //
 // A full device is met when a spare is made. The log then goes on to the end of its last
-// segment, refuses entries with ErrNoSpace, and still takes what makes room. A write that meets
-// it all the same can be repeated: nobody has been told of the group.
+// segment, refuses entries with ErrNoSpace, and still takes what makes room. What a group needs
+// beyond what was prepared of its file is reserved before a byte of it is written: who finds no space then
+// can repeat the flush, or take the group back by Log.Withdraw. A write that meets a full device all
+// the same, on a file system that needs new blocks for old bytes, can only be repeated: a part of it may be
+// there, and to undo it would take a write as well. Nobody has been told of the group.
 //
 // After a sync that failed nothing is written to that file again. The log is left to the next
 // life; or, by Log.Reopen, the group in flight is written again at once, into a segment made as

@@ -45,6 +45,9 @@ type Group struct {
 	sum    uint32 // group CRC, once signed: the next group's prevSum
 	signed bool
 	stale  runtime.File // of the segment left behind by a rotation, to be closed
+	// prepared is how much of the file has its blocks. Begun: a part of the group may have been written.
+	prepared int64
+	begun    bool
 }
 
 // zeros is appended in parts: room for headers, and padding.
@@ -65,7 +68,7 @@ func (g *Group) reset() {
 	}
 	g.buf = g.buf[:bodyStart+groupHeaderBytes]
 	g.links, g.ops = g.links[:0], g.ops[:0]
-	g.seg, g.file, g.write, g.stale, g.unasked, g.signed = nil, nil, nil, nil, 0, false
+	g.seg, g.file, g.write, g.stale, g.unasked, g.signed, g.begun = nil, nil, nil, nil, 0, false, false
 }
 
 // bytes is the group as it lies in the segment, trailer included once closed.
@@ -197,13 +200,17 @@ func (g *Group) addMissing(s *state) {
 // Flush makes the group durable: checksums, one write, one data sync. It is a job for the
 // log lane and touches nothing but the group. The write has up to 8 attempts, the sync
 // has one. If the error matches ErrNoSpace, nobody knows of the group yet, and the same one
-// may be flushed again when there is room. After any other error, which matches
+// may be flushed again when there is room, or be taken back by Log.Withdraw. After any other error, which matches
 // ErrFailed, the group's outcome is unknown: report it to Log.Fail and halt.
 func Flush(_ runtime.FS, g *Group) error {
 	if g.stale != nil {
 		_ = g.stale.Close() // every group in it was synced; Close promises nothing
 		g.stale = nil
 	}
+	if err := g.reserve(); err != nil {
+		return err
+	}
+	g.begun = true
 	g.sign()
 	err := writeAll(g.file, g.write, g.at)
 	if errors.Is(err, runtime.ErrNoSpace) {

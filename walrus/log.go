@@ -32,9 +32,10 @@ type Log struct {
 	retained Batch
 	stats    Stats
 
-	end     int64  // where the next group goes in the last segment
-	durable uint64 // LSN below which everything is durable
-	prevSum uint32 // group CRC of the last group cut
+	heading segmentHeader // of the last segment, since a rotation: it goes out with the first group
+	end     int64         // where the next group goes in the last segment
+	durable uint64        // LSN below which everything is durable
+	prevSum uint32        // group CRC of the last group published
 	// settled is the newest segment that holds a durable group: the stable keys
 	// are there, so those before it are needed for entries only.
 	settled uint64
@@ -177,7 +178,7 @@ func (l *Log) Fail(err error) {
 //
 // If everything was published, it marks where the log ends, so that the next Open is fast.
 func (l *Log) Close(fs runtime.FS) error {
-	if l.failed == nil && l.flight == nil && l.open.idle() {
+	if l.failed == nil && l.flight == nil && l.open.idle() && l.end > bodyStart {
 		_ = l.markEnd(disk{fs}) // without the mark the next Open reads more, and finds the same
 		for _, s := range l.spares {
 			_ = s.file.Truncate(0) // the next Open replaces it, which takes long if it is large

@@ -313,8 +313,10 @@ type driver struct {
 	reopened int
 	// eager: chores are asked for while groups are in flight.
 	eager   bool
-	refused int    // batches, for lack of space
-	moved   uint64 // entries, copied forward
+	refused int // batches, for lack of space
+	// withdrawn counts groups that met a full device and were taken back.
+	withdrawn int
+	moved     uint64 // entries, copied forward
 	// verdicts counts what recoveries found.
 	verdicts [walrus.Corrupt + 1]int
 }
@@ -435,6 +437,17 @@ func (d *driver) flush() error {
 	job, done := d.meanwhile()
 	err := walrus.Flush(d.disk, g)
 	for errors.Is(err, walrus.ErrNoSpace) && d.disk.capacity > 0 {
+		if d.rng.chance(2) {
+			if err := d.stage(2); err != nil { // taken back, too
+				return err
+			}
+			if d.log.Withdraw(g) {
+				done(job(d.disk))
+				d.next, d.flight = d.acked.clone(), nil
+				d.withdrawn++
+				return nil
+			}
+		}
 		d.disk.capacity += 4 << 10
 		err = walrus.Flush(d.disk, g)
 	}

@@ -76,6 +76,13 @@ func (d *driver) step() error {
 			return err
 		}
 	}
+	if d.disk.capacity > 0 && d.rng.chance(6) { // more than was prepared
+		s := script{model: d.next.clone()}
+		s.entry(otherTopic, 1, 0, strings.Repeat("large", 3000))
+		if err := d.stageScript(&s); err != nil {
+			return err
+		}
+	}
 	if err := d.flush(); err != nil {
 		return err
 	}
@@ -99,7 +106,7 @@ func (d *driver) step() error {
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
 	var verdicts [walrus.Corrupt + 1]int
-	refused, copied := 0, uint64(0)
+	refused, withdrawn, copied := 0, 0, uint64(0)
 	for seed := range uint64(200) {
 		f := dials{io: []int{0, 20, 7}[seed%3], sync: []int{0, 30}[seed/3%2]}
 		f.space = int(seed % 2 * 3)
@@ -111,6 +118,7 @@ func TestRandomLives(t *testing.T) {
 			verdicts[i] += n
 		}
 		refused += d.refused
+		withdrawn += d.withdrawn
 		copied += d.moved
 	}
 	for _, v := range []walrus.Verdict{walrus.Clean, walrus.Torn, walrus.Uncertain} {
@@ -118,8 +126,8 @@ func TestRandomLives(t *testing.T) {
 			t.Errorf("no recovery found %v", v)
 		}
 	}
-	if refused == 0 || copied < 100 {
-		t.Errorf("%d batches were refused for lack of space, %d entries copied forward", refused, copied)
+	if refused == 0 || withdrawn < 10 || copied < 100 {
+		t.Errorf("%d batches were refused for lack of space, %d groups taken back, %d entries copied forward", refused, withdrawn, copied)
 	}
 }
 

@@ -112,6 +112,91 @@ func TestFlushWithoutSpaceIsRepeated(t *testing.T) {
 	}
 }
 
+// A group that finds the device full before a byte of it is written is taken back, with all that
+// was staged behind it. It has not happened, whatever comes then; and the log goes on.
+func TestGroupThatFindsNoSpaceIsTakenBack(t *testing.T) {
+	for before := range 6 { // in the midst of a segment, and as the first of one
+		d := newDriver(uint64(before))
+		if err := d.open(); err != nil {
+			t.Fatal(err)
+		}
+		grow := func(size int) {
+			t.Helper()
+			d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat("x", size)) })
+			if err := d.chores(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		follow := func(more int) {
+			t.Helper()
+			for j, a := range afterwards {
+				c := d.follow(j, uint64(before))
+				if err := c.open(); err != nil {
+					t.Fatalf("after %d groups and %d more, then %s: %v\n%+v", before, more, a.name, err, c.report)
+				}
+			}
+		}
+		for range before {
+			grow(1400)
+		}
+		takeBack(t, d)
+		follow(0)
+		d.disk.capacity *= 4
+		for i := range 12 {
+			grow(300)
+			follow(i + 1)
+		}
+		if err := d.log.Close(d.disk); err != nil {
+			t.Fatal(err)
+		}
+		follow(13)
+	}
+}
+
+// takeBack stages a group that is larger than what was prepared, and another one behind it, on a full
+// device, and takes them back.
+func takeBack(t *testing.T, d *driver) {
+	t.Helper()
+	stage := func(size int) {
+		s := script{model: d.next.clone()}
+		s.entry(mainTopic, 1, 0, strings.Repeat("y", size))
+		s.set(stateKey, "not to be")
+		s.truncateFront(mainTopic, s.model.topic(mainTopic).next()-1)
+		if err := d.stageScript(&s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stage(40_000)
+	d.disk.capacity = d.disk.used()
+	g := d.log.Cut()
+	stage(10)
+	for range 2 {
+		if err := walrus.Flush(d.disk, g); !errors.Is(err, walrus.ErrNoSpace) {
+			t.Fatalf("flushed with %v", err)
+		}
+	}
+	if !d.log.Withdraw(g) {
+		t.Fatal("not taken back")
+	}
+	d.next = d.acked.clone()
+}
+
+// A group of which a part may have been written is not taken back, for a crash may show it.
+func TestGroupThatWasBegunIsNotTakenBack(t *testing.T) {
+	d := opened(t)
+	if err := d.stage(3); err != nil {
+		t.Fatal(err)
+	}
+	g := d.log.Cut()
+	d.disk.fail = func(_ int, kind opKind) bool { return kind == opWrite }
+	if err := walrus.Flush(d.disk, g); !errors.Is(err, walrus.ErrFailed) {
+		t.Fatal(err)
+	}
+	if d.log.Withdraw(g) {
+		t.Error("taken back")
+	}
+}
+
 // The device may be full when the log is opened: then it does not open, and has lost nothing.
 func TestOpenWithoutSpace(t *testing.T) {
 	d, _ := settled(t, -1)

@@ -173,10 +173,14 @@ func (l *Log) Cut() *Group {
 		l.rotate(g)
 	}
 	seg := l.active()
+	if l.end == bodyStart { // the first group of its segment, in which one may have been taken back
+		l.heading.put(g.buf[:bodyStart])
+		g.addMissing(&l.state)
+	}
 	lsn := seg.base + uint64(l.end-bodyStart)
 	g.close(groupHeader{lsn: lsn, durable: l.durable, prevSum: l.prevSum}, seg.salt)
 
-	g.seg, g.file, g.off = seg, seg.file, l.end
+	g.seg, g.file, g.off, g.prepared = seg, seg.file, l.end, seg.size
 	g.write, g.at = g.bytes(), g.off
 	if g.off == bodyStart { // the segment's headers travel with its first group
 		g.write, g.at = g.buf, 0
@@ -190,20 +194,19 @@ func (l *Log) Cut() *Group {
 	return g
 }
 
-// rotate puts the next segment to use and moves the group there. Nothing is
-// in flight, so the published state is the state before the group.
+// rotate puts the next segment to use, in which the group will be the first. Nothing is
+// in flight, so the published state is the state before the group. Another rotation takes more
+// spares, which are not made before the segment holds a durable group.
 func (l *Log) rotate(g *Group) {
 	old, next := l.active(), l.spares[0]
 	seg := &segment{seq: next.seq, name: next.name, file: next.file, salt: saltOf(l.o.Seed, next.seq), size: next.size}
 	seg.base = old.base + uint64(l.end-bodyStart)
-	header := segmentHeader{id: l.id, seq: seg.seq, salt: seg.salt, base: seg.base,
+	l.heading = segmentHeader{id: l.id, seq: seg.seq, salt: seg.salt, base: seg.base,
 		size: uint64(next.size), topics: l.rows()}
-	header.prev = segmentEnd{seq: old.seq, end: seg.base, sum: l.prevSum}
-	header.put(g.buf[:bodyStart])
-	g.addMissing(&l.state)
+	l.heading.prev = segmentEnd{seq: old.seq, end: seg.base, sum: l.prevSum}
 
 	old.end = l.end
-	l.finish(old, l.end, header.prev.sum)
+	l.finish(old, l.end, l.prevSum)
 	g.stale, old.file = old.file, nil
 	l.segs = append(l.segs, seg)
 	l.spares = append(l.spares[:0], l.spares[1:]...)
@@ -222,6 +225,7 @@ func (l *Log) Publish(g *Group) []Placed {
 		panic("walrus: a staged group does not apply: " + err.Error())
 	}
 	l.durable, l.settled, l.prevSum = g.end, g.seg.seq, g.sum
+	g.seg.size = max(g.seg.size, g.prepared)
 	l.flight, l.free = nil, g
 	for _, t := range l.topics {
 		t.cutFrom = noIndex
