@@ -43,7 +43,7 @@ func (l *Log) Add(t walrus.Topic, term uint64, flags uint8, payloads ...[]byte) 
 			l.mu.Unlock()
 			return 0, err
 		}
-		newest := Ticket{log: l, round: l.newest()}
+		newest := Ticket{log: l, round: l.newest(), era: l.era}
 		l.mu.Unlock()
 		if err := newest.Wait(context.Background()); err != nil {
 			return 0, err

@@ -8,6 +8,7 @@ const skipMax = 1 << 10
 // chores is the state of the background work: preparing segments, removing old ones.
 type chores struct {
 	busy bool  // a goroutine is at it
+	held bool  // none is to begin: the log is being reopened
 	err  error // of the last attempt
 	skip int   // flushes to let go by before the next attempt
 	wait int   // what skip is set to after the next failure
@@ -15,7 +16,7 @@ type chores struct {
 
 // tend starts a goroutine for the chores if any are due. The caller holds mu.
 func (l *Log) tend() {
-	if l.chores.busy || l.closing {
+	if l.chores.busy || l.chores.held || l.closing {
 		return
 	}
 	if l.chores.skip > 0 {
@@ -47,7 +48,7 @@ func (l *Log) work(job func(runtime.FS) error, done func(error)) {
 		case err != nil:
 			c.wait = min(max(1, 2*c.wait), skipMax)
 			c.skip = c.wait
-		case !l.closing:
+		case !l.closing && !c.held:
 			c.wait = 0
 			job, done = l.log.Chore()
 		}

@@ -71,36 +71,44 @@ func (l *Log) flush(g *walrus.Group) (err error) {
 	err = errUnwound
 	defer func() {
 		l.mu.Lock()
-		woken := l.finish(g, err)
-		err = l.failed
+		var woken *waiter
+		woken, err = l.finish(g, err)
 		l.mu.Unlock()
 		wakeAll(woken)
 	}()
-	return walrus.Flush(l.disk, g)
+	failure := walrus.Flush(l.disk, g)
+	if failure != nil && l.reopens {
+		failure = l.elsewhere(g, failure)
+	}
+	return failure
 }
 
-// finish gives the round in flight its outcome, and returns whom to wake: who waits for it, and
-// the next leader.
-func (l *Log) finish(g *walrus.Group, err error) (woken *waiter) {
+// finish gives the round in flight its outcome, and returns that and whom to wake: who waits for
+// it, and the next leader.
+func (l *Log) finish(g *walrus.Group, err error) (woken *waiter, outcome error) {
 	r := l.round(l.open - 1)
 	l.crowd.expect(r.owners, l.round(l.open).waiting)
-	if err == nil {
+	switch {
+	case err == nil:
 		l.stats.add(r.owners, l.log.Publish(g))
 		l.settled = l.open - 1
 		l.tend()
-	} else {
+	case !errors.Is(err, walrus.ErrFailed) && l.log.Withdraw(g):
+		outcome = l.takeBack(err, &woken)
+	default:
 		if !errors.Is(err, walrus.ErrFailed) {
 			err = fmt.Errorf("%w: %w", walrus.ErrFailed, err) // no space, found when it was too late
 		}
 		l.failed = fmt.Errorf("group: %w", err)
 		l.log.Fail(err)
 		l.round(l.open).settle(l.failed, &woken) // nobody will flush it
+		outcome = l.failed
 	}
-	r.settle(l.failed, &woken)
+	r.settle(outcome, &woken)
 	l.announce()
 	l.passOn(&woken)
 	l.callNext()
-	return woken
+	return woken, outcome
 }
 
 // passOn gives the lead to one who waits for the open round, or to nobody if it
@@ -138,9 +146,9 @@ func (r *round) settle(err error, woken **waiter) {
 	r.owners, r.waiting = 0, 0
 }
 
-// nowIdle lets Close look again.
+// nowIdle lets Close look again, and who reopens the log.
 func (l *Log) nowIdle() {
-	if l.closing {
+	if l.closing || l.chores.held {
 		l.idle.Broadcast()
 	}
 }

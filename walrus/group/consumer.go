@@ -211,7 +211,8 @@ func (c *Consumer) AckWith(b *walrus.Batch, index uint64) error {
 // matches walrus.ErrCompacted or ErrGap if the index is not in the topic, or is one of Append.
 func (c *Consumer) Seek(index uint64) error {
 	c.log.mu.Lock()
-	return c.stage(&walrus.Batch{}, func() (uint64, error) {
+	before := c.at
+	err := c.stage(&walrus.Batch{}, func() (uint64, error) {
 		first, next := c.log.log.Bounds(c.t)
 		switch {
 		case index < first:
@@ -219,9 +220,17 @@ func (c *Consumer) Seek(index uint64) error {
 		case index > next:
 			return 0, fmt.Errorf("group: %q seeks entry %d, next is %d: %w", c.name, index, next, walrus.ErrGap)
 		}
-		c.at = index
+		before, c.at = c.at, index
 		return index, nil
 	})
+	if errors.Is(err, walrus.ErrNoSpace) {
+		c.log.mu.Lock()
+		defer c.log.mu.Unlock()
+		if c.at == index { // nobody has moved it meanwhile
+			c.at = before
+		}
+	}
+	return err
 }
 
 // stage makes the cursor that to returns durable, together with the batch. The caller holds the log's

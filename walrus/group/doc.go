@@ -45,9 +45,24 @@
 // failed is unknown, until [Open] finds out in the next life. What was durable before
 // can still be read.
 //
-// A full device fails nothing: it is met when the next segment is prepared, and entries are refused
-// with [walrus.ErrNoSpace] from then on, until a chore finds space. Only a group that meets it in its own write,
-// because it is larger than what was prepared, fails the log.
+// With walrus.Options.Reopen a failed flush is not the end: the group is written once more, into a new segment, and
+// synced there, before anybody is told anything. The file whose sync failed is not
+// written to again. Only if that fails, too, the log has failed.
+//
+// A full device fails nothing. It is met when the next segment is prepared, and entries are refused
+// with [walrus.ErrNoSpace] from then on, until a chore finds space. A group that is larger than what was
+// prepared meets it when what it lacks is reserved, before a byte of it is written: then its
+// owners are refused, and those who were collected behind it, whose batches follow its.
+// Nothing of that has happened, or will, so who was refused may do something else. The next group
+// goes where that one was to go.
+//
+// What is left is a file system that gives room and has none when it is used: one that copies on
+// write, or a thin volume. The write that fails then may have left a part of the group, so
+// that "it has not happened" would be a lie: it could be whole after all, if an earlier attempt had got
+// further, and to undo it takes a write on the same full device. To hold the group back and write
+// it again later would be safe, but then its owners hang until somebody frees space, and
+// there is no clock here to ask again by. So the rule for writes applies: a bounded
+// number of attempts over the same bytes, and then it is a failed flush, with an unknown outcome.
 //
 // # Room
 //

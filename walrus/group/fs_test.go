@@ -12,7 +12,7 @@ import (
 // hookFS hands every call that changes or syncs something to a function, which
 // makes the call, or does not. The sync of a file of which nothing was written since
 // the last, which is that of the zeros of a spare segment, is a "sync zeros"; those of Close
-// are a "sync end".
+// are a "sync end". To allocate without zeros is to "reserve".
 type hookFS struct {
 	runtime.FS
 	around func(op, name string, call func() error) error
@@ -61,7 +61,11 @@ func (f *hookFile) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 func (f *hookFile) Allocate(off, n int64, zero bool) error {
-	return f.around("allocate", f.name, func() error { return f.File.Allocate(off, n, zero) })
+	op := "reserve"
+	if zero {
+		op = "allocate"
+	}
+	return f.around(op, f.name, func() error { return f.File.Allocate(off, n, zero) })
 }
 
 func (f *hookFile) SyncData() error {

@@ -31,6 +31,8 @@ type Log struct {
 	settled uint64   // the last round known to be durable: open-1, or open-2 while one is in flight
 	leading bool     // somebody sees to it that the open round is flushed
 	crowd   crowd    // who is expected in the open round
+	era     *era
+	reopens bool // the log goes on after a failed flush, in another segment
 
 	queue   []*waiter // want room in the open group, first come first served
 	scratch walrus.Batch
@@ -59,7 +61,7 @@ func Open(fs runtime.FS, o walrus.Options) (*Log, *walrus.Report, error) {
 	if err != nil {
 		return nil, report, err
 	}
-	l := &Log{fs: fs, disk: disk, log: log, open: 1}
+	l := &Log{fs: fs, disk: disk, log: log, open: 1, era: &era{}, reopens: o.Reopen}
 	l.idle.L = &l.mu
 	l.leadAlone = func() {
 		l.mu.Lock()
@@ -76,11 +78,13 @@ func Open(fs runtime.FS, o walrus.Options) (*Log, *walrus.Report, error) {
 // reused when Append has returned. Errors match
 //   - walrus.ErrGap, ErrCompacted, ErrTooLarge, ErrMirror or ErrTransaction: the batch does not
 //     fit the log, and nothing has happened;
-//   - walrus.ErrNoSpace: the device is full, the batch has entries, and nothing has happened; try
-//     again when there is space. What has no entries, such as truncations, is still taken;
+//   - walrus.ErrNoSpace: the device is full, and nothing has happened; try again when there is space.
+//     What has no entries, such as truncations, is still taken, unless it shares its group with
+//     more than fits;
 //   - walrus.ErrFull: there is no room for another segment, and nothing has happened;
 //   - walrus.ErrFailed: a flush failed, now or earlier, for good. If it was this
-//     batch's, its outcome is unknown: the next Open finds out;
+//     batch's, its outcome is unknown: the next Open finds out. With Options.Reopen this takes
+//     another failure, in the segment that the log goes on in;
 //   - ErrClosed: nothing has happened.
 //
 // An empty batch does nothing.
@@ -95,7 +99,7 @@ func (l *Log) Append(b *walrus.Batch) error {
 }
 
 // Submit takes a batch in and returns before it is durable; the ticket tells when. The errors
-// are those of Append, without ErrFailed for this batch. It blocks only while the open group
+// are those of Append, without ErrFailed for this batch; the ticket may still tell of ErrNoSpace. It blocks only while the open group
 // is full. Batches of one goroutine keep their order. The batch may be reused when Submit has
 // returned.
 //
@@ -110,13 +114,13 @@ func (l *Log) Submit(b *walrus.Batch) (Ticket, error) {
 		return Ticket{}, err
 	}
 	if !owner {
-		return Ticket{log: l, round: l.settled}, nil
+		return Ticket{log: l, round: l.settled, era: l.era}, nil
 	}
 	if !l.leading {
 		l.leading = true
 		go l.leadAlone()
 	}
-	return Ticket{log: l, round: l.open}, nil
+	return Ticket{log: l, round: l.open, era: l.era}, nil
 }
 
 // Bounds returns the first index of a topic and the one after its last, of what

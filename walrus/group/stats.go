@@ -15,6 +15,8 @@ type Stats struct {
 	Groups  uint64 // that they shared: each was one write and one sync
 	Syncs   uint64 // of files and folders, those of Open and of chores too
 	Written uint64 // bytes given to the file system, those of Open and of chores too
+	// Reopened counts the failed flushes after which the log went on, see walrus.Options.Reopen.
+	Reopened uint64
 }
 
 // Stats returns the counters of now.
@@ -22,7 +24,7 @@ func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.Syncs, s.Written = l.disk.syncs.Load(), l.disk.written.Load()
+	s.Syncs, s.Written, s.Reopened = l.disk.syncs.Load(), l.disk.written.Load(), l.log.Stats().Reopened
 	return s
 }
 

@@ -10,10 +10,12 @@ import (
 type Ticket struct {
 	log   *Log
 	round uint64
+	era   *era
 }
 
 // Wait blocks until the batch is durable and visible, and returns nil; or the log has
-// failed, and the error matches walrus.ErrFailed; or ctx is done, and it returns
+// failed, and the error matches walrus.ErrFailed; or the device was full when the batch's group was to
+// be written, which matches walrus.ErrNoSpace: nothing has happened; or ctx is done, and it returns
 // ctx.Err(), which says nothing about the batch.
 func (t Ticket) Wait(ctx context.Context) error {
 	l := t.log
@@ -62,7 +64,7 @@ func (t Ticket) Done() <-chan struct{} {
 }
 
 // Err returns nil if the batch is durable, or if that is not known yet, and else
-// the failure of the log. It does not block.
+// the failure of the log, or of the batch. It does not block.
 func (t Ticket) Err() error {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
@@ -74,6 +76,8 @@ func (t Ticket) Err() error {
 // A failure is final, so that a number is all it takes to know.
 func (t Ticket) state() (settled bool, err error) {
 	switch {
+	case t.era.refused != nil && t.round > t.era.settled:
+		return true, t.era.refused
 	case t.round <= t.log.settled:
 		return true, nil
 	case t.log.failed != nil:

@@ -169,6 +169,41 @@ var planted = []struct {
 		"const oneEntry = -1",
 		"const oneEntry = 0",
 	},
+	{
+		"a group is written before there is room for it", "TestGroupThatFindsNoSpaceIsTakenBack", "group.go",
+		"	if err := g.reserve(); err != nil {",
+		"	if err := error(nil); err != nil {",
+	},
+	{
+		"a group is taken back of which a part may have been written", "TestGroupThatWasBegunIsNotTakenBack", "withdraw.go",
+		"	if g.begun {",
+		"	if g.begun && g.prepared == 0 {",
+	},
+	{
+		"the place of a group that was taken back stays empty", "TestGroupThatFindsNoSpaceIsTakenBack", "withdraw.go",
+		"	l.end = g.off",
+		"",
+	},
+	{
+		"a log fails that finds no space for a group", "TestNoSpaceForAGroup", "group/commit.go",
+		"	case !errors.Is(err, walrus.ErrFailed) && l.log.Withdraw(g):",
+		"	case r == nil:",
+	},
+	{
+		"a ticket forgets that its batch was refused", "TestNoSpaceForAGroup", "group/ticket.go",
+		"	case t.era.refused != nil && t.round > t.era.settled:",
+		"	case t.era.refused != nil && t.round == 0:",
+	},
+	{
+		"an acknowledgement counts though its group was taken back", "TestAcknowledgementWithoutSpace", "group/full.go",
+		"		c.recall()",
+		"		_ = c",
+	},
+	{
+		"a log goes on that could not be reopened", "TestFailureOfAReopen", "group/full.go",
+		"	l.chores.held = false\n	l.mu.Unlock()\n	return err",
+		"	l.chores.held = false\n	l.mu.Unlock()\n	_ = err\n	return nil",
+	},
 }
 
 func TestPlantedBugsAreFound(t *testing.T) {
