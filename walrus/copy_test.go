@@ -213,6 +213,42 @@ func TestHolesAreRepaired(t *testing.T) {
 	}
 }
 
+// If the group behind a damaged entry is left out, the damaged one is the last of the log. It is not
+// written again, which would give its bytes a checksum that holds: it stays a hole, in all lives.
+func TestHoleInTheLastGroupStaysAHole(t *testing.T) {
+	d := opened(t)
+	for _, data := range []string{"first", "second", "third"} {
+		d.put(t, func(s *script) { s.entry(mainTopic, 1, 0, strings.Repeat(data, 20)) })
+	}
+	d.disk.kill()
+	for _, data := range []string{"second", "third"} {
+		node := d.disk.seen[d.segments()[0]]
+		at := strings.Index(string(node.data), strings.Repeat(data, 20))
+		node.data[at+9] ^= 0x21
+		node.data[at+57] ^= 0x21
+		node.device = slices.Clone(node.data)
+	}
+	for life := range 4 {
+		o := options(uint64(80 + life))
+		o.Holes, o.VerifyOnOpen = true, life%2 == 0
+		l, report, err := walrus.Open(d.disk, o)
+		if err != nil {
+			t.Fatalf("life %d: %v", life, err)
+		}
+		if first, next := l.Bounds(mainTopic); first != 1 || next != 3 {
+			t.Errorf("life %d: [%d,%d): %+v", life, first, next, report)
+		}
+		if (life == 0 || o.VerifyOnOpen) && len(report.Holes) != 1 {
+			t.Errorf("life %d: %+v", life, report)
+		}
+		var bad *walrus.CorruptError
+		if got, err := read(d.disk, l); !errors.As(err, &bad) || bad.Index != 2 {
+			t.Errorf("life %d: read with %v: %+v", life, err, got)
+		}
+		d.disk.kill()
+	}
+}
+
 // A topic keeps what its limits say, and its segments go.
 func TestRetention(t *testing.T) {
 	for name, r := range map[string]walrus.Retain{

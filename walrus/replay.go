@@ -156,7 +156,10 @@ func (r *recovery) readLast(v *view) error {
 	for waiting := false; ; waiting = true {
 		g, bad := v.parse(r.end, r.sum)
 		if bad != nil && r.o.Holes && r.acknowledged(v, bad) {
-			g, bad = r.parseHoles(v)
+			if g, bad = r.parseHoles(v); bad == nil {
+				// It is not written again: that would give what is damaged a checksum that holds.
+				r.claim = max(r.claim, v.header.lsn(g.end()))
+			}
 		}
 		if bad == nil {
 			r.claim = max(r.claim, g.header.durable)

@@ -170,6 +170,21 @@ var planted = []struct {
 		"const oneEntry = 0",
 	},
 	{
+		"a damaged entry is written again with a checksum that holds", "TestHoleInTheLastGroupStaysAHole", "replay.go",
+		"				r.claim = max(r.claim, v.header.lsn(g.end()))",
+		"				r.claim += 0",
+	},
+	{
+		"a log that somebody has open is opened", "TestOneProcessAtATime", "disk.go",
+		"	err = retry(func() error { lock, err = d.fs.Lock(name); return err })",
+		"	lock = io.NopCloser(nil)",
+	},
+	{
+		"an acknowledgement and the results of the work are durable apart", "TestCursorRidesInABatch", "group/consumer.go",
+		"	b.Set(c.key, value)",
+		"	(&walrus.Batch{}).Set(c.key, value)",
+	},
+	{
 		"a group is written before there is room for it", "TestGroupThatFindsNoSpaceIsTakenBack", "group.go",
 		"	if err := g.reserve(); err != nil {",
 		"	if err := error(nil); err != nil {",
