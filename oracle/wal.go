@@ -16,6 +16,12 @@ type WalConfig struct {
 	GroupBytes int
 	// MayFill: there are disks that can get full, and a log may refuse what it has no room for.
 	MayFill bool
+	// MayMisread: reads may show what was not written there, or more may be damaged than what was claimed.
+	MayMisread bool
+	// Rots: bytes rot, and logs are expected to mend entries.
+	Rots bool
+	// KeepBytes is what the topic WalKept keeps, KeepSegments in how many segments WalRecent does.
+	KeepBytes, KeepSegments uint64
 }
 
 // WalSuite judges a run of nodes of which each serves a log of its own, by the records of
@@ -32,6 +38,7 @@ type WalSuite struct {
 	buf      []byte
 
 	published, reads, crashes, recovered uint64
+	deeds                                [walDeedCount]uint64
 }
 
 // walCall is what a client asked for.
@@ -54,7 +61,7 @@ type walCall struct {
 
 // walBatch is a batch that was staged.
 type walBatch struct {
-	call    *walCall
+	call    *walCall // nil: nobody asked for it
 	changes []WalChange
 	records []walRecord // of entries and values
 	keys    []walKey    // theirs; without content: of other changes
@@ -82,6 +89,10 @@ type walLog struct {
 	flight []*walBatch
 	staged []*walBatch
 	fates  map[walKey]walFate
+	// hidden are the contents of transactions that were prepared.
+	hidden  map[uint64]bool
+	newest  uint64            // segment in which something was placed
+	overdue [WalTopics]uint64 // groups since the topic should have been cut
 
 	found *walFound // what the log is said to hold; nil: nothing was said
 }
@@ -94,7 +105,7 @@ func NewWal(cfg WalConfig) *WalSuite {
 func (s *WalSuite) log(id runtime.NodeID) *walLog {
 	l := s.logs[id]
 	if l == nil {
-		l = &walLog{base: newWalState(), live: newWalState(), ahead: newWalState(), fates: map[walKey]walFate{}}
+		l = &walLog{base: newWalState(), live: newWalState(), ahead: newWalState(), fates: map[walKey]walFate{}, hidden: map[uint64]bool{}}
 		s.logs[id] = l
 	}
 	return l
@@ -151,7 +162,7 @@ func (s *WalSuite) Observe(r *runtime.Record) {
 	case WalEntryFound, WalValueFound:
 		s.observeFound(r)
 		return
-	case WalTopicFound, WalFinding:
+	case WalTopicFound, WalFinding, WalDoubtFound, WalHoleFound:
 		s.observeFound(r)
 	case WalEntryRead:
 		s.entryRead(r)
@@ -197,7 +208,8 @@ func (s *WalSuite) observeDriver(r *runtime.Record) bool {
 		}
 		l.open = false
 		return true
-	case WalStaged, WalRefused, WalCut, WalPublished, WalBounds, WalPlaced, WalLocated, WalReadEnded, WalValueRead:
+	case WalStaged, WalRefused, WalCut, WalPublished, WalBounds, WalPlaced, WalLocated, WalReadEnded, WalValueRead,
+		WalMended, WalWithdrawn, WalReopened:
 	default:
 		return false
 	}
@@ -221,7 +233,13 @@ func (s *WalSuite) observeDriver(r *runtime.Record) bool {
 	case WalLocated:
 		s.located(l, r)
 	case WalReadEnded:
-		s.readEnded(r)
+		s.readEnded(l, r)
+	case WalMended:
+		s.mended(l, r)
+	case WalWithdrawn:
+		s.withdrawn(l, r)
+	case WalReopened:
+		s.deeds[WalElsewhere]++
 	case WalValueRead:
 		s.valueRead(l, r)
 	}

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -15,6 +16,8 @@ type walTrace struct {
 	*WalSuite
 	step uint64
 	disk map[string][]byte
+	// holes are entries of the main topic that are found to be damaged.
+	holes []uint64
 }
 
 // Durable implements Image.
@@ -87,11 +90,31 @@ func (t *walTrace) find(first uint64, entries ...WalChange) {
 	}
 	t.emit(WalTopicFound, WalMain, first, next, labels, "")
 	for i, e := range entries {
+		if slices.Contains(t.holes, first+uint64(i)) {
+			t.emit(WalHoleFound, WalMain, first+uint64(i), 0, 0, "")
+			continue
+		}
 		t.emit(WalEntryFound, WalMain, first+uint64(i), walContent(e), 0, "")
 	}
 	t.emit(WalTopicFound, WalMirror, first, next, labels, "")
-	t.emit(WalTopicFound, 3, 1, 1, 0, "")
-	t.emit(WalTopicFound, 4, 1, 1, 0, "")
+	t.others()
+}
+
+// others says that the other topics are empty.
+func (t *walTrace) others() {
+	for topic := uint64(3); topic < WalTopics; topic++ {
+		t.emit(WalTopicFound, topic, 1, 1, 0, "")
+	}
+}
+
+// append writes an entry of n bytes to a topic, and says that this begins at first then, and where the entry lies.
+func (t *walTrace) append(id uint64, topic uint16, n uint32, first uint64, segment int) {
+	c := WalChange{Op: WalEntry, At: topic, Count: n, Seed: id}
+	t.write(id, c, walValue(id))
+	t.emit(WalBounds, uint64(topic), first, id+1, 0, "")
+	file := fmt.Sprintf("log/wal-%016x.seg", segment)
+	t.disk[file] = c.Payload()
+	t.emit(WalPlaced, uint64(topic), id, 0, uint64(n), file)
 }
 
 func (t *walTrace) crash() { t.emit(runtime.WorldPowerLoss, 0, 0, 0, 0, "") }
@@ -108,6 +131,9 @@ var (
 	walA, walB, walC = walPut(1, 9), walPut(2, 20), walPut(3, 30)
 	walDrop          = WalChange{Op: WalDropBack, At: WalMain, Count: 1}
 )
+
+// walDecide begins a batch about transaction 1.
+func walDecide(seed uint64) WalChange { return WalChange{Op: WalTx, At: 1, Seed: seed} }
 
 func walValue(seed uint64) WalChange { return WalChange{Op: WalSet, At: 1, Count: 8, Seed: seed} }
 
@@ -220,8 +246,7 @@ var walCases = []struct {
 		t.crash()
 		t.emit(WalTopicFound, WalMain, 1, 1, 0, "")
 		t.emit(WalTopicFound, WalMirror, 2, 2, 0, "")
-		t.emit(WalTopicFound, 3, 1, 1, 0, "")
-		t.emit(WalTopicFound, 4, 1, 1, 0, "")
+		t.others()
 		t.emit(WalOpened, 0, 0, 0, 0, "")
 	}},
 	{"links are missing", "wal/mirror", func(t *walTrace) { t.emit(WalInspected, 2, 1, 2, 0, "") }},
@@ -291,6 +316,173 @@ var walCases = []struct {
 		t.emit(WalRefused, 1, 0, 1, 0, "no")
 		t.reply(1, runtime.Refused)
 	}},
+	{"prepared, and committed after a crash", "", func(t *walTrace) {
+		t.write(1, walDecide(1), walA, walB)
+		t.emit(WalBounds, WalMain, 1, 1, 0, "")
+		t.reply(1, runtime.Done)
+		t.crash()
+		t.find(1)
+		t.emit(WalDoubtFound, 1, newWalTx([]WalChange{walA, walB}).hash, 0, 0, "")
+		t.emit(WalOpened, 0, 0, 0, 0, "")
+		t.write(2, walDecide(1), walC)
+		t.emit(WalBounds, WalMain, 1, 4, 0, "")
+		t.reply(2, runtime.Done, 1, 2, 3)
+		t.read(3, 2, walContent(walB))
+		t.crash()
+		t.open(1, walA, walB, walC)
+	}},
+	{"aborted and shown", "wal/undecided", func(t *walTrace) {
+		t.write(1, walDecide(4), walB)
+		t.write(2, walDecide(4))
+		t.crash()
+		t.open(1, walB)
+	}},
+	{"prepared and shown at once", "wal/undecided", func(t *walTrace) {
+		t.write(1, walDecide(1), walB)
+		t.emit(WalBounds, WalMain, 1, 2, 0, "")
+	}},
+	{"committed, and half of it is shown", "wal/half-decided", func(t *walTrace) {
+		t.write(1, walDecide(1), walA, walB)
+		t.write(2, walDecide(1))
+		t.emit(WalBounds, WalMain, 1, 2, 0, "")
+	}},
+	{"half committed after a crash", "wal/half-decided", func(t *walTrace) {
+		t.write(1, walDecide(1), walA, walB)
+		t.stage(2, walDecide(1))
+		t.cut()
+		t.crash()
+		t.open(1, walA)
+	}},
+	{"prepared and forgotten", "wal/in-doubt", func(t *walTrace) { t.write(1, walDecide(1), walA); t.crash(); t.open(1) }},
+	{"prepared, and something else is in doubt", "wal/in-doubt", func(t *walTrace) {
+		t.write(1, walDecide(1), walA)
+		t.crash()
+		t.find(1)
+		t.emit(WalDoubtFound, 1, newWalTx([]WalChange{walB}).hash, 0, 0, "")
+		t.emit(WalOpened, 0, 0, 0, 0, "")
+	}},
+	{"decided and in doubt again", "wal/in-doubt", func(t *walTrace) {
+		t.write(1, walDecide(4), walA)
+		t.write(2, walDecide(4))
+		t.crash()
+		t.find(1)
+		t.emit(WalDoubtFound, 1, newWalTx([]WalChange{walA}).hash, 0, 0, "")
+		t.emit(WalOpened, 0, 0, 0, 0, "")
+	}},
+	{"so many bytes are kept", "", func(t *walTrace) {
+		for id, first := range []uint64{1, 1, 1, 2, 3, 4} {
+			t.append(uint64(id+1), WalKept, 80, first, 1)
+		}
+		t.write(8, walA)
+		t.read(9, 1, walContent(walA))
+	}},
+	{"one byte less is kept", "wal/retention", func(t *walTrace) {
+		for id, first := range []uint64{1, 1, 2} {
+			t.append(uint64(id+1), WalKept, 99-uint32(id), first, 1)
+		}
+	}},
+	{"all is kept", "wal/retention", func(t *walTrace) {
+		for id := range uint64(20) {
+			t.append(id+1, WalKept, 80, 1, 1)
+		}
+	}},
+	{"so many segments are kept", "", func(t *walTrace) {
+		for id, first := range []uint64{1, 1, 1, 1, 2, 2} {
+			t.append(uint64(id+1), WalRecent, 80, first, 1+(id+1)/2)
+		}
+		t.write(8, walA)
+		t.read(9, 1, walContent(walA))
+	}},
+	{"one segment less is kept", "wal/retention", func(t *walTrace) {
+		for id, first := range []uint64{1, 1, 2} {
+			t.append(uint64(id+1), WalRecent, 80, first, 1+id)
+		}
+	}},
+	{"all segments are kept", "wal/retention", func(t *walTrace) {
+		for id := range uint64(20) {
+			t.append(id+1, WalRecent, 80, 1, 1+int(id))
+		}
+	}},
+	{"a hole, and what a peer has", "", func(t *walTrace) {
+		t.write(1, walA, walB)
+		t.disk["f"] = slices.Concat(walA.Payload(), walC.Payload())
+		t.emit(WalPlaced, WalMain, 1, 0, 9, "f")
+		t.disk["f"] = slices.Concat(walA.Payload(), walB.Payload())
+		t.emit(WalPlaced, WalMain, 2, 9, 20, "f")
+		t.crash()
+		t.disk["f"][10]++
+		t.holes = []uint64{2}
+		t.open(1, walA, walB)
+		t.emit(WalMended, WalMain, 2, walContent(walB), 0, "")
+		t.cut()
+		t.publish()
+		t.disk["g"] = walB.Payload()
+		t.emit(WalPlaced, WalMain, 2, 0, 20, "g")
+		t.read(3, 2, walContent(walB))
+		t.crash()
+		t.holes = nil
+		t.open(1, walA, walB)
+	}},
+	{"a hole where nothing is damaged", "wal/hole", func(t *walTrace) {
+		t.write(1, walA)
+		t.disk["f"] = walA.Payload()
+		t.emit(WalPlaced, WalMain, 1, 0, 9, "f")
+		t.crash()
+		t.holes = []uint64{1}
+		t.open(1, walA)
+	}},
+	{"what is intact cannot be read", "wal/hole", func(t *walTrace) {
+		t.write(1, walA)
+		t.disk["f"] = walA.Payload()
+		t.emit(WalPlaced, WalMain, 1, 0, 9, "f")
+		t.ask(2, WalRequest{Ask: WalRead, At: WalMain})
+		t.emit(WalLocated, 2, WalMain, 1, 2, "")
+		t.emit(WalReadEnded, 2, 2, 0, 0, "corrupt")
+	}},
+	{"a hole with other bytes in it", "wal/claim", func(t *walTrace) {
+		t.write(1, walA)
+		t.emit(WalMended, WalMain, 1, walContent(walA), 0, "")
+		t.cut()
+		t.publish()
+		t.disk["g"] = walB.Payload()
+		t.emit(WalPlaced, WalMain, 1, 0, 9, "g")
+	}},
+	{"a hole in the place of what was truncated", "wal/bounds", func(t *walTrace) {
+		t.write(1, walA, walDrop)
+		t.crash()
+		t.holes = []uint64{1}
+		t.open(1, walA)
+	}},
+	{"a peer that has something else", "wal/malformed", func(t *walTrace) {
+		t.write(1, walA)
+		t.emit(WalMended, WalMain, 1, walContent(walB), 0, "")
+	}},
+	{"taken back for want of room", "", func(t *walTrace) {
+		t.cfg.MayFill = true
+		t.write(7, walA)
+		t.read(8, 1, walContent(walA))
+		t.stage(1, walB)
+		t.cut()
+		t.stage(2, walC)
+		t.emit(WalWithdrawn, 0, 0, 0, 0, "")
+		t.reply(1, runtime.Refused)
+		t.reply(2, runtime.Refused)
+		t.write(3, walC)
+		t.reply(3, runtime.Done, 2)
+	}},
+	{"taken back where there is room", "wal/refusal", func(t *walTrace) {
+		t.stage(1, walB)
+		t.cut()
+		t.emit(WalWithdrawn, 0, 0, 0, 0, "")
+	}},
+	{"taken back, and there all the same", "wal/unstable", func(t *walTrace) {
+		t.cfg.MayFill = true
+		t.stage(1, walB)
+		t.cut()
+		t.emit(WalWithdrawn, 0, 0, 0, 0, "")
+		t.crash()
+		t.open(1, walB)
+	}},
 	{"refused and staged", "wal/refused-staged", func(t *walTrace) { t.stage(1, walA); t.reply(1, runtime.Refused) }},
 	{"done too early", "wal/acked-early", func(t *walTrace) { t.stage(1, walA); t.cut(); t.reply(1, runtime.Done, 1) }},
 	{"another index", "wal/wrong-answer", func(t *walTrace) { t.write(1, walA); t.reply(1, runtime.Done, 2) }},
@@ -318,7 +510,7 @@ func TestWalRules(t *testing.T) {
 	broken := map[string]bool{}
 	for _, c := range walCases {
 		tr := &walTrace{disk: map[string][]byte{}}
-		tr.WalSuite = NewWal(WalConfig{Image: tr, GroupBytes: 4096})
+		tr.WalSuite = NewWal(WalConfig{Image: tr, GroupBytes: 4096, KeepBytes: 100, KeepSegments: 2})
 		tr.open(1)
 		c.run(tr)
 		got := ""
@@ -347,7 +539,7 @@ func TestWalRequestsAreReadBack(t *testing.T) {
 	for _, want := range []WalRequest{
 		{Ask: WalRead, At: 3, Back: 7, Count: 9},
 		{Ask: WalReopen},
-		{Ask: WalWrite, Batches: [][]WalChange{{walA, walValue(4)}, {walDrop}}},
+		{Ask: WalWrite, Batches: [][]WalChange{{walA, walValue(4)}, {walDrop}, {walDecide(3), walA, walValue(4)}}},
 	} {
 		b := want.Append(nil)
 		got, err := DecodeWalRequest(b)

@@ -20,7 +20,8 @@ const (
 	WalLocated runtime.EventKind = 0x920500e7
 	// WalEntryRead: call A has read entry C of topic B, whose hash is D.
 	WalEntryRead runtime.EventKind = 0xf8a11770
-	// WalReadEnded: what call A located has been read, or not, for the reason of the note; B is 1 if its file is gone.
+	// WalReadEnded: what call A located has been read, or not, for the reason of the note; B is 1 if its file is gone, 2 if
+	// the next entry is damaged.
 	WalReadEnded runtime.EventKind = 0x920a40c6
 	// WalValueRead: call A has read key B; C is 1 if it has a value, D the hash of that.
 	WalValueRead runtime.EventKind = 0x27a6f6ff
@@ -34,6 +35,16 @@ const (
 	WalFinding runtime.EventKind = 0x2fe5e5e4
 	// WalOpened: the log is open with what was said to be found, and that is all; its report says verdict A. B is 1 if there was none before, C how many records were written again.
 	WalOpened runtime.EventKind = 0x34edd912
+	// WalDoubtFound: transaction A of an open log is in doubt; B is a HashWalTx of its changes.
+	WalDoubtFound runtime.EventKind = 0x3eecc00e
+	// WalHoleFound: entry B of topic A of an open log cannot be read.
+	WalHoleFound runtime.EventKind = 0x97276a80
+	// WalMended: entry B of topic A, whose hash is C, is in the open group, to take the place of what is damaged.
+	WalMended runtime.EventKind = 0x8ac09902
+	// WalWithdrawn: the group that was on its way has found no room, and it and what is staged are taken back.
+	WalWithdrawn runtime.EventKind = 0xc2bcf1e1
+	// WalReopened: the flush of the group that is on its way has failed, and it is written elsewhere.
+	WalReopened runtime.EventKind = 0xf163ac27
 	// WalClosed: the log is being closed, to be opened again: everything given to it is durable.
 	WalClosed runtime.EventKind = 0xabce7c23
 	// WalInspected: A entries lie in the files for the mirrored topic; B is a hash of their indexes and terms, C that of the links that mirror them.
@@ -50,13 +61,18 @@ var WalEvents = []runtime.EventInfo{
 	{Kind: WalPlaced, Name: "wal.placed", Text: "entry {B} of topic {A} in {note} at {C}+{D}"},
 	{Kind: WalLocated, Name: "wal.located", Text: "for call {A}: topic {B} [{C}, {D}) {note}"},
 	{Kind: WalEntryRead, Name: "wal.entry-read", Text: "for call {A}: topic {B} entry {C} hash {D:x}"},
-	{Kind: WalReadEnded, Name: "wal.read-ended", Text: "for call {A} gone {B} {note}"},
+	{Kind: WalReadEnded, Name: "wal.read-ended", Text: "for call {A} why {B} {note}"},
 	{Kind: WalValueRead, Name: "wal.value-read", Text: "for call {A}: key {B} found {C} hash {D:x}"},
 	{Kind: WalTopicFound, Name: "wal.topic-found", Text: "topic {A} [{B}, {C}) labels {D:x}"},
 	{Kind: WalEntryFound, Name: "wal.entry-found", Text: "topic {A} entry {B} hash {C:x}"},
 	{Kind: WalValueFound, Name: "wal.value-found", Text: "key {A} hash {B:x}"},
 	{Kind: WalFinding, Name: "wal.finding", Text: "verdict {A}: {C} bytes at {B} in {note}"},
 	{Kind: WalOpened, Name: "wal.opened", Text: "verdict {A} fresh {B} repeated {C}"},
+	{Kind: WalDoubtFound, Name: "wal.doubt-found", Text: "transaction {A} hash {B:x}"},
+	{Kind: WalHoleFound, Name: "wal.hole-found", Text: "topic {A} entry {B}"},
+	{Kind: WalMended, Name: "wal.mended", Text: "topic {A} entry {B} hash {C:x}"},
+	{Kind: WalWithdrawn, Name: "wal.withdrawn", Text: ""},
+	{Kind: WalReopened, Name: "wal.reopened", Text: ""},
 	{Kind: WalClosed, Name: "wal.closed", Text: ""},
 	{Kind: WalInspected, Name: "wal.inspected", Text: "{A} entries hash {B:x}, links hash {C:x}"},
 }

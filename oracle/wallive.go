@@ -24,12 +24,18 @@ func (s *WalSuite) stagedBatch(l *walLog, r *runtime.Record) {
 		s.fail(r, walMalformed, "%v stages batch %d of call %d, which has %d and %d of them staged", r.Node, r.B, r.A, len(c.batches), c.staged)
 		return
 	}
-	b := &walBatch{call: c, changes: c.batches[c.staged]}
+	b := &walBatch{call: c, changes: l.ahead.resolve(c.batches[c.staged])}
 	for i := range b.changes {
 		change := &b.changes[i]
 		record, key := walRecord{}, walKey{index: uint64(change.At)}
-		if change.Op == WalEntry || change.Op == WalSet {
+		switch change.Op {
+		case WalEntry, WalSet:
 			record = newWalRecord(change)
+		case walPrepare:
+			record.tx = newWalTx(c.batches[c.staged][1:])
+			for i := range record.tx.changes {
+				l.hidden[newWalRecord(&record.tx.changes[i]).content] = true
+			}
 		}
 		if change.Op == WalEntry {
 			key = walKey{topic: uint64(change.At), index: l.ahead.topics[change.At].next()}
@@ -57,7 +63,14 @@ func (s *WalSuite) refusedBatch(r *runtime.Record) {
 		return
 	}
 	size, entries := walGroupBytes, false
-	for _, change := range c.batches[c.staged] {
+	batch := c.batches[c.staged]
+	if batch[0].Op == WalTx {
+		entries = true
+		if batch = s.log(r.Node).ahead.resolve(batch); len(batch) == 1 {
+			batch = c.batches[c.staged]
+		}
+	}
+	for _, change := range batch {
 		size += walRecordBytes
 		entries = entries || change.Op == WalEntry
 		if change.Op == WalEntry || change.Op == WalSet {
@@ -84,7 +97,35 @@ func (s *WalSuite) publishedGroup(l *walLog, r *runtime.Record) {
 		return
 	}
 	s.published++
+	s.countDeeds(l.flight)
 	l.publish()
+}
+
+// countDeeds counts what a group does that is published.
+func (s *WalSuite) countDeeds(batches []*walBatch) {
+	for _, b := range batches {
+		for i := range b.changes {
+			switch b.changes[i].Op {
+			case walPrepare:
+				s.deeds[WalPrepared]++
+			case walCommit:
+				s.deeds[WalCommitted]++
+			case walAbort:
+				s.deeds[WalAborted]++
+			case walMend:
+				s.deeds[WalRepaired]++
+			}
+		}
+	}
+}
+
+// decides reports whether batches commit or abort a transaction.
+func decides(batches []*walBatch) bool {
+	return slices.ContainsFunc(batches, func(b *walBatch) bool { return b.changes[0].Op == walCommit || b.changes[0].Op == walAbort })
+}
+
+func prepares(batches []*walBatch) bool {
+	return slices.ContainsFunc(batches, func(b *walBatch) bool { return b.changes[0].Op == walPrepare })
 }
 
 // publish makes the group that was on its way the one published last.
@@ -96,7 +137,9 @@ func (l *walLog) publish() {
 				l.fates[key] = walPublished
 			}
 		}
-		b.call.published++
+		if b.call != nil {
+			b.call.published++
+		}
 	}
 	l.live.applyAll(l.flight)
 	l.last, l.wrote, l.flight = l.flight, l.flight, nil
@@ -109,8 +152,16 @@ func (s *WalSuite) bounds(l *walLog, r *runtime.Record) {
 		return
 	}
 	rule, t := walBounds, &l.live.topics[r.A]
-	if r.A == WalMirror {
+	if walKeeps(r.A) {
+		s.kept(l, r)
+	}
+	switch {
+	case r.A == WalMirror:
 		rule, t = walMirror, &l.live.topics[WalMain]
+	case r.C > t.next() && (prepares(l.last) || decides(l.last)):
+		rule = walUndecided
+	case r.C < t.next() && decides(l.last):
+		rule = walHalf
 	}
 	if r.B != t.first || r.C != t.next() {
 		s.fail(r, rule, "topic %d of %v holds [%d,%d), want [%d,%d)", r.A, r.Node, r.B, r.C, t.first, t.next())
@@ -127,6 +178,7 @@ func (s *WalSuite) placed(l *walLog, r *runtime.Record) {
 	case r.A < WalTopics:
 		held = l.live.topics[r.A].at(r.B)
 	}
+	l.newest = max(l.newest, walSegment(string(r.Note)))
 	may := l.writtenLast(r.A, r.B)
 	if held != nil {
 		held.file, held.off = string(r.Note), int64(r.C)
@@ -214,10 +266,12 @@ func (s *WalSuite) entryRead(r *runtime.Record) {
 	s.reads++
 }
 
-func (s *WalSuite) readEnded(r *runtime.Record) {
+func (s *WalSuite) readEnded(l *walLog, r *runtime.Record) {
 	c := s.call(r)
 	switch {
 	case c == nil:
+	case r.B == 2 && len(c.coming) > 0:
+		s.damaged(l, r, c.topic, c.at)
 	case r.B == 1:
 		s.fail(r, walFileGone, "%v cannot read topic %d from %d on: %s", r.Node, c.topic, c.at, clip(r.Note))
 	case len(r.Note) == 0 && len(c.coming) > 0:

@@ -43,6 +43,14 @@ func (s *WalSuite) observeFound(r *runtime.Record) {
 		if ok = r.A > 0 && r.A < WalTopics && r.B == f.topics[r.A].next() && r.B < f.bounds[r.A][1]; ok {
 			f.topics[r.A].entries = append(f.topics[r.A].entries, walRecord{content: r.C})
 		}
+	case WalHoleFound:
+		if ok = r.A > 0 && r.A < WalTopics && r.B == f.topics[r.A].next() && r.B < f.bounds[r.A][1]; ok {
+			f.topics[r.A].entries = append(f.topics[r.A].entries, walRecord{hole: true})
+		}
+	case WalDoubtFound:
+		if ok = r.A < WalTxs && f.txs[r.A] == nil; ok {
+			f.txs[r.A] = &walTx{hash: r.B}
+		}
 	case WalValueFound:
 		if ok = r.A < WalKeys && f.keys[r.A] == nil; ok {
 			f.keys[r.A] = &walRecord{content: r.B}
@@ -77,9 +85,17 @@ func (s *WalSuite) opened(l *walLog, r *runtime.Record) {
 			r.Node, f.bounds[WalMain], f.labels[WalMain], f.bounds[WalMirror], f.labels[WalMirror])
 		return
 	}
+	s.onItsWay(l, f)
 	if !s.cameBack(l, f, r) {
 		return
 	}
+	s.holesFound(l, f, r)
+	for _, tx := range f.txs {
+		if tx != nil {
+			s.deeds[WalDoubted]++
+		}
+	}
+	l.misplace()
 	l.settle(r.C > 0)
 	l.open = true
 	if !l.live.empty() {
@@ -115,6 +131,18 @@ func (s *WalSuite) cameBack(l *walLog, f *walFound, r *runtime.Record) bool {
 	return false
 }
 
+// misplace forgets where the group lies that was written last: a recovery of which nothing was heard
+// may have written it again, elsewhere. If this one has, it says so next.
+func (l *walLog) misplace() {
+	for _, b := range l.wrote {
+		for _, key := range b.keys {
+			if e := l.live.record(key); e != nil && key.content != 0 {
+				e.file = ""
+			}
+		}
+	}
+}
+
 // settle makes what came back the state that the next recovery is measured by. If the last
 // group was written again, it is the last of the log still.
 func (l *walLog) settle(again bool) {
@@ -147,14 +175,14 @@ func (s *WalSuite) explain(l *walLog, f *walFound, with *walState, r *runtime.Re
 	for t := range f.topics {
 		for i, e := range f.topics[t].entries {
 			index := f.topics[t].first + uint64(i)
-			if !l.live.topics[t].has(index, e.content) && !with.topics[t].has(index, e.content) {
+			if !e.hole && !l.live.topics[t].has(index, e.content) && !with.topics[t].has(index, e.content) {
 				s.explainExtra(l, r, walKey{uint64(t), index, e.content})
 				return
 			}
 		}
 		for i, e := range l.live.topics[t].entries {
 			index := l.live.topics[t].first + uint64(i)
-			if with.topics[t].has(index, e.content) && !f.topics[t].has(index, e.content) {
+			if with.topics[t].has(index, e.content) && !f.topics[t].holds(index, e.content) {
 				s.fail(r, walLost, "entry %d of topic %d of %v was acknowledged, and is gone; it was in %q at %d", index, t, r.Node, e.file, e.off)
 				return
 			}
@@ -171,6 +199,13 @@ func (s *WalSuite) explain(l *walLog, f *walFound, with *walState, r *runtime.Re
 			return
 		}
 	}
+	for k := range f.txs {
+		if !sameTx(f.txs[k], l.live.txs[k]) && !sameTx(f.txs[k], with.txs[k]) {
+			s.fail(r, walInDoubt, "transaction %d of %v comes back as %+v, which was %+v, or %+v with what was on its way",
+				k, r.Node, f.txs[k], l.live.txs[k], with.txs[k])
+			return
+		}
+	}
 	for t := range f.topics {
 		got, a, b := &f.topics[t], &l.live.topics[t], &with.topics[t]
 		if t != WalMirror && !(within(got.first, a.first, b.first) && within(got.next(), a.next(), b.next())) {
@@ -178,6 +213,10 @@ func (s *WalSuite) explain(l *walLog, f *walFound, with *walState, r *runtime.Re
 				got.first, got.next(), a.first, a.next(), b.first, b.next())
 			return
 		}
+	}
+	if decides(l.flight) {
+		s.fail(r, walHalf, "of %d batches that were on their way at %v, which decide transactions, a part came back", len(l.flight), r.Node)
+		return
 	}
 	s.fail(r, walPartial, "of %d batches that were on their way at %v a part came back", len(l.flight), r.Node)
 }
@@ -188,6 +227,8 @@ func within(x, a, b uint64) bool { return x >= min(a, b) && x <= max(a, b) }
 // explainExtra says what is wrong with a record that came back and should not have.
 func (s *WalSuite) explainExtra(l *walLog, r *runtime.Record, k walKey) {
 	switch fate := l.fates[k]; {
+	case fate == 0 && l.hidden[k.content]:
+		s.fail(r, walUndecided, "entry %d of topic %d of %v comes back with what was prepared and not committed", k.index, k.topic, r.Node)
 	case fate == 0:
 		s.fail(r, walPhantom, "entry %d of topic %d of %v comes back with hash %x, which was never written there", k.index, k.topic, r.Node, k.content)
 	case fate == walWritten:

@@ -31,16 +31,34 @@ const (
 	WalDropBack                   // drop the last Count entries, or all there are
 	WalDropFront                  // drop the first Count entries, or all there are
 	WalRebase                     // drop all entries, and go on Count indexes later
+	WalTx                         // see below
 	walOpEnd
+
+	// What becomes of a WalTx, and of what a log is given by others than clients.
+	walPrepare
+	walCommit
+	walAbort
+	walMend
 )
+
+// A WalTx is the first change of its batch, and makes it one about a transaction, that which At names.
+// If it is not in doubt, the batch prepares it: the other changes, entries and values, are its. If it is,
+// it is aborted when Seed is a multiple of four, and committed else; the other changes come
+// after that.
 
 // The topics and keys of a run: WalMirror repeats WalMain, the others stand alone.
 const (
 	WalMain   = 1
 	WalMirror = 2
-	WalTopics = 5 // above every topic
+	WalKept   = 5 // keeps only so many bytes
+	WalRecent = 6 // keeps only what lies in the newest segments
+	WalTopics = 7 // above every topic
 	WalKeys   = 4 // above every key
+	WalTxs    = 3 // above every transaction
 )
+
+// walKeeps reports whether the log drops entries of the topic by itself. Clients only append to those.
+func walKeeps(topic uint64) bool { return topic == WalKept || topic == WalRecent }
 
 // WalPayloadMax bounds what one change may carry, in bytes.
 const WalPayloadMax = 1 << 20
@@ -188,6 +206,9 @@ func decodeWalBatch(b []byte) (batch []WalChange, rest []byte, ok bool) {
 			return nil, nil, false
 		}
 		batch, b = append(batch, c), b[walChangeSize:]
+		if c.Op == WalTx && len(batch) > 1 || batch[0].Op == WalTx && c.Op > WalSet && len(batch) > 1 {
+			return nil, nil, false
+		}
 	}
 	return batch, b, true
 }
@@ -198,10 +219,25 @@ func (c *WalChange) valid() bool {
 		return false
 	case c.Op == WalSet:
 		return c.At < WalKeys && c.Count <= WalPayloadMax
-	case c.Op == WalEntry && c.Count > WalPayloadMax:
+	case c.Op == WalTx:
+		return c.At < WalTxs && c.Count == 0
+	case c.Op == WalEntry && c.Count > WalPayloadMax, c.Op != WalEntry && walKeeps(uint64(c.At)):
 		return false
 	}
 	return c.At > 0 && c.At < WalTopics && c.At != WalMirror && c.Count <= math.MaxInt32
+}
+
+// Commits reports whether a WalTx about a transaction in doubt commits it.
+func (c *WalChange) Commits() bool { return c.Seed%4 != 0 }
+
+// HashWalTx folds a change of a transaction into the hash h of those before it: the entry of a topic, or the value of
+// a key, whose HashWalEntry is content.
+func HashWalTx(h uint64, set bool, at uint16, content uint64) uint64 {
+	kind := uint64(1)
+	if set {
+		kind = 2
+	}
+	return runtime.Mix(runtime.Mix(h, kind<<16|uint64(at)), content)
 }
 
 // HashWalEntry returns what stands for an entry or a value in the records of a log's driver.

@@ -15,6 +15,11 @@ const (
 	walWrongRange
 	walFileGone
 	walWrongValue
+	walUndecided
+	walHalf
+	walInDoubt
+	walRetention
+	walHole
 	walRefusal
 	walRefusedStaged
 	walEarly
@@ -40,6 +45,11 @@ var walRules = [walRuleCount]Rule{
 	walWrongRange:    {"wal", "wrong-range", "L1", Safety, "entries can be located exactly as long as the topic holds them"},
 	walFileGone:      {"wal", "file-gone", "S4", Safety, "the file of entries that were located is there until they are released"},
 	walWrongValue:    {"wal", "wrong-value", "L1", Safety, "a key has the value that was published last"},
+	walUndecided:     {"wal", "undecided", "D2", Safety, "what was prepared and not committed is not shown"},
+	walHalf:          {"wal", "half-decided", "D2", Safety, "a transaction is committed whole, at once, or not at all"},
+	walInDoubt:       {"wal", "in-doubt", "D1", Safety, "in doubt is what was prepared and not decided, with all of its changes"},
+	walRetention:     {"wal", "retention", "S4", Safety, "of a topic that keeps so much the oldest entries go when that is due, and no others"},
+	walHole:          {"wal", "hole", "D1", Safety, "what lies intact on the disk, be it written again in a hole's place, can be read"},
 	walRefusal:       {"wal", "refusal", "V5", Safety, "a batch within the limits is not refused"},
 	walRefusedStaged: {"wal", "refused-staged", "K3", Safety, "what a client was told is refused was never staged"},
 	walEarly:         {"wal", "acked-early", "K4", Safety, "a client is told done when all of its batches are durable"},

@@ -14,6 +14,23 @@ type walRecord struct {
 	size    uint64
 	file    string // where it was placed last; empty: nowhere
 	off     int64
+	hole    bool   // found, and not to be read: what it was is not known
+	tx      *walTx // of a walPrepare
+}
+
+// walTx is a transaction in doubt. One that was found has a hash only.
+type walTx struct {
+	changes []WalChange
+	hash    uint64
+}
+
+func newWalTx(changes []WalChange) *walTx {
+	t := &walTx{changes: changes}
+	for i := range changes {
+		c := &changes[i]
+		t.hash = HashWalTx(t.hash, c.Op == WalSet, c.At, newWalRecord(c).content)
+	}
+	return t
 }
 
 func newWalRecord(c *WalChange) walRecord {
@@ -47,6 +64,12 @@ func (t *walTopic) has(index, content uint64) bool {
 	return e != nil && e.content == content
 }
 
+// holds reports whether the topic has that very entry at the index, or one that cannot be read.
+func (t *walTopic) holds(index, content uint64) bool {
+	e := t.at(index)
+	return e != nil && (e.hole || e.content == content)
+}
+
 // labels returns the hash of indexes, terms and flags.
 func (t *walTopic) labels() (h uint64) {
 	for i := range t.entries {
@@ -65,6 +88,7 @@ func HashWalLabel(h, index, term uint64, flags uint8) uint64 {
 type walState struct {
 	topics [WalTopics]walTopic
 	keys   [WalKeys]*walRecord // nil: no value
+	txs    [WalTxs]*walTx      // nil: not in doubt
 }
 
 func newWalState() (s walState) {
@@ -85,8 +109,17 @@ func (s *walState) clone() walState {
 
 // apply carries out a change. The record is that of an entry or a value.
 func (s *walState) apply(c *WalChange, record walRecord) {
-	if c.Op == WalSet {
+	switch c.Op {
+	case WalSet:
 		s.keys[c.At] = &record
+		return
+	case walPrepare:
+		s.txs[c.At] = record.tx
+		return
+	case walCommit, walAbort:
+		s.txs[c.At] = nil
+		return
+	case walMend:
 		return
 	}
 	t := &s.topics[c.At]
@@ -113,7 +146,24 @@ func (s *walState) applyAll(batches []*walBatch) {
 	}
 }
 
-// equal reports whether two states hold the same.
+// resolve returns what a batch comes to.
+func (s *walState) resolve(batch []WalChange) []WalChange {
+	head, rest := batch[0], batch[1:]
+	if head.Op != WalTx {
+		return batch
+	}
+	head.Op = walPrepare
+	tx := s.txs[head.At]
+	if tx == nil {
+		return []WalChange{head}
+	}
+	if head.Op = walAbort; head.Commits() {
+		head.Op, rest = walCommit, slices.Concat(tx.changes, rest)
+	}
+	return slices.Concat([]WalChange{head}, rest)
+}
+
+// equal reports whether two states hold the same, as far as they are known.
 func (s *walState) equal(o *walState) bool {
 	for i := range s.topics {
 		a, b := &s.topics[i], &o.topics[i]
@@ -121,9 +171,14 @@ func (s *walState) equal(o *walState) bool {
 			return false
 		}
 		for k := range a.entries {
-			if a.entries[k].content != b.entries[k].content {
+			if x, y := &a.entries[k], &b.entries[k]; x.content != y.content && !x.hole && !y.hole {
 				return false
 			}
+		}
+	}
+	for i := range s.txs {
+		if !sameTx(s.txs[i], o.txs[i]) {
+			return false
 		}
 	}
 	for i := range s.keys {
@@ -132,6 +187,10 @@ func (s *walState) equal(o *walState) bool {
 		}
 	}
 	return true
+}
+
+func sameTx(a, b *walTx) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.hash == b.hash
 }
 
 func sameValue(a, b *walRecord) bool {

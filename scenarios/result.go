@@ -50,7 +50,9 @@ type Result struct {
 	LeaderChanges int
 	// SnapshotsShipped counts those that nodes were given by others and installed.
 	SnapshotsShipped int
-	Findings         []sim.Finding
+	// Deeds counts what a service does rarely. Nil: it does nothing of the kind.
+	Deeds    []oracle.Deed
+	Findings []sim.Finding
 }
 
 // verdict sums a finished run up.

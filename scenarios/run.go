@@ -228,6 +228,9 @@ func (r *Run) Finish() Result {
 		Steps: r.w.Steps(), Virtual: time.Duration(r.w.Now()), Fired: r.w.Fired(), Missing: r.missing,
 		LeaderChanges: r.leaders, SnapshotsShipped: r.shipped, Findings: r.w.Findings(),
 	}
+	if d, ok := r.judge.(doer); ok {
+		res.Deeds = d.Deeds()
+	}
 	res.Verdict = verdict(&res, res.Violation)
 	r.w.Close()
 	r.result = &res

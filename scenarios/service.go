@@ -49,6 +49,9 @@ type judge interface {
 	Finish() *oracle.Violation
 }
 
+// doer is a judge who counts what is rarely done.
+type doer interface{ Deeds() []oracle.Deed }
+
 func newService(s Setup) service {
 	switch s.Service {
 	case RPC:
@@ -56,7 +59,7 @@ func newService(s Setup) service {
 	case Ship:
 		return &shipService{setup: s}
 	case Wal:
-		return &walService{setup: s}
+		return &walService{setup: s, peers: map[runtime.NodeID]*walPeer{}}
 	}
 	return newKV(s)
 }

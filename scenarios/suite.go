@@ -164,6 +164,8 @@ var rows = []row{
 	{name: "wal-dead", doc: "disks refuse every call for up to 2 s", service: Wal, faults: "dead=2s/2s,torn=0.5,crash=all/6s"},
 	{name: "wal-lag", doc: "jobs wait before they begin, and processes die", service: Wal, faults: "lag=100ms,crash=all:kill/4s"},
 	{name: "wal-rot", doc: "synced bytes rot on a minority of the disks", service: Wal, faults: "rot=2s,torn=0.5,crash=all/4s"},
+	{name: "wal-mend", doc: "they rot often, and entries are taken from peers", service: Wal, faults: "rot=200ms,torn=0.5,crash=all/4s"},
+	{name: "wal-reopen", doc: "many syncs fail, and logs go on in other segments", service: Wal, faults: "sync=0.1,after=any,torn=0.5,crash=all/3s"},
 	{name: "wal-latent", doc: "synced bytes become unreadable", service: Wal, faults: "latent=2s,torn=0.5,crash=all/4s"},
 	{name: "wal-phantom", doc: "synced writes turn out never to have been made", service: Wal, faults: "phantom=2s,torn=0.5,crash=all/4s"},
 	{name: "wal-misdirect", doc: "synced writes turn out to lie elsewhere", service: Wal, faults: "misdirect=2s,torn=0.5,crash=all/4s"},

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"github.com/octopii-go/octopii/faults"
 	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/walrus"
@@ -11,19 +12,34 @@ import (
 var walOptions = walrus.Options{
 	Dir: "wal/log", SegmentBytes: 16 << 10, GroupBytes: 12 << 10,
 	Mirror: []walrus.Mirror{{Main: oracle.WalMain, Recovery: oracle.WalMirror}},
+	Retain: []walrus.Retain{{Topic: oracle.WalKept, Bytes: 2 << 10}, {Topic: oracle.WalRecent, Segments: 3}},
 }
 
 // walKeep is about how many entries clients leave in a topic.
 const walKeep = 60
 
 // walService is nodes of which each serves a log of its own to clients.
-type walService struct{ setup Setup }
+type walService struct {
+	setup Setup
+	peers map[runtime.NodeID]*walPeer
+}
 
-func (s *walService) node(runtime.NodeID) runtime.Node { return newWalNode(walOptions) }
+func (s *walService) node(id runtime.NodeID) runtime.Node {
+	if s.peers[id] == nil {
+		s.peers[id] = newWalPeer()
+	}
+	return newWalNode(walOptions, s.peers[id])
+}
 
 func (s *walService) judge(image oracle.Image) judge {
 	return oracle.NewWal(oracle.WalConfig{Image: image, GroupBytes: walOptions.GroupBytes,
-		MayFill: s.setup.Faults.Space.Bytes > 0})
+		MayFill: s.setup.Faults.Space.Bytes > 0, MayMisread: walMayMisread(&s.setup.Faults),
+		Rots: s.setup.Faults.Rot > 0, KeepBytes: uint64(walOptions.Retain[0].Bytes), KeepSegments: uint64(walOptions.Retain[1].Segments)})
+}
+
+// walMayMisread: whole sectors are lost, or reads show others.
+func walMayMisread(f *faults.Spec) bool {
+	return f.Stale+f.Astray > 0 || f.Phantom+f.Misdirect > 0 || f.NoPSOW
 }
 
 func (s *walService) command(c *client, _ []runtime.NodeID) []byte {
@@ -31,6 +47,8 @@ func (s *walService) command(c *client, _ []runtime.NodeID) []byte {
 	switch dice := c.choose.Below(100); {
 	case dice < 40:
 		q.Batches = [][]oracle.WalChange{{walEntry(c)}}
+	case dice < 50:
+		q.Batches = [][]oracle.WalChange{walTransaction(c)}
 	case dice < 62:
 		for range 1 + c.choose.Below(4) {
 			q.Batches = append(q.Batches, walBatch(c))
@@ -94,9 +112,18 @@ func walBatch(c *client) []oracle.WalChange {
 	return batch
 }
 
+// walTransaction draws changes for a transaction, or to come after its decision.
+func walTransaction(c *client) []oracle.WalChange {
+	tx := oracle.WalChange{Op: oracle.WalTx, At: uint16(c.choose.Below(oracle.WalTxs)), Seed: c.choose.Draw()}
+	return append([]oracle.WalChange{tx}, walBatch(c)...)
+}
+
 // walTruncation draws a truncation, half of those at the back with what comes instead.
 func walTruncation(c *client) []oracle.WalChange {
-	t := oracle.WalChange{Op: oracle.WalDropFront, At: walEntry(c).At, Count: uint32(c.choose.Below(walKeep))}
+	t := oracle.WalChange{Op: oracle.WalDropFront, At: oracle.WalMain, Count: uint32(c.choose.Below(walKeep))}
+	if other := c.choose.Below(3); other > 0 {
+		t.At = uint16(oracle.WalMirror + other) // of the topics that do not keep so much by themselves
+	}
 	switch dice := c.choose.Below(100); {
 	case dice < 40:
 		t.Op, t.Count = oracle.WalDropBack, uint32(c.choose.Below(6))

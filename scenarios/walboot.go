@@ -22,6 +22,7 @@ type walBoot struct {
 	again bool
 
 	log    *walrus.Log
+	holes  []walPlace // entries that cannot be read
 	events []runtime.Event
 }
 
@@ -75,6 +76,9 @@ func (b *walBoot) open(files runtime.FS) error {
 			b.say(runtime.Event{Kind: oracle.WalValueFound, A: uint64(key), B: oracle.HashWalEntry(0, 0, value)})
 		}
 	}
+	for _, tx := range log.Prepared() {
+		b.say(runtime.Event{Kind: oracle.WalDoubtFound, A: tx.ID, B: hashTx(&tx)})
+	}
 	for _, f := range report.Findings {
 		b.say(runtime.Event{Kind: oracle.WalFinding, A: uint64(f.Verdict), B: uint64(f.Offset), C: uint64(f.Bytes), Note: []byte(f.File)})
 	}
@@ -105,10 +109,16 @@ func (b *walBoot) readTopic(files runtime.FS, topic walrus.Topic) error {
 			return nil
 		})
 		b.log.Release(extents)
-		if err != nil {
+		first = extents[len(extents)-1].Hi
+		var bad *walrus.CorruptError
+		switch {
+		case b.options.Holes && errors.As(err, &bad) && bad.Topic == topic:
+			b.say(runtime.Event{Kind: oracle.WalHoleFound, A: uint64(topic), B: bad.Index})
+			b.holes = append(b.holes, walPlace{topic, bad.Index})
+			first = bad.Index + 1
+		case err != nil:
 			return err
 		}
-		first = extents[len(extents)-1].Hi
 	}
 	return nil
 }

@@ -52,24 +52,30 @@ type walNode struct {
 	phase   walPhase
 	log     *walrus.Log
 	batch   walrus.Batch
-	ends    [oracle.WalTopics][2]uint64 // bounds of the topics with what is staged
+	ends    walEnds // with what is staged
+	peer    *walPeer
+	news    []walNews // of the batch
 
 	queue   []walPart // batches to be staged, in order
 	staged  []walPart
 	flight  []walPart
-	group   *walrus.Group
-	spoiled bool // the flush of the group has failed, and it is to be written elsewhere
-	reads   int  // under way
-	choring bool
-	choreAt runtime.Instant
-	flushAt runtime.Instant // when to write the group in flight again
-	scrubs  bool            // it looks for damage by itself
-	scrubAt runtime.Instant
-	reopen  []runtime.CallID
-	endAt   runtime.Instant // when the node ends while it boots
-	retryAt runtime.Instant // when it tries again to open the log
-	pause   time.Duration   // that it made before it tries again
-	endOpen bool            // it ends when its log is open
+	group   *walrus.Group // in flight
+	mends   []walPlace    // entries that cannot be read
+	repairs int           // staged
+	// takesBack: a group that finds no room is taken back.
+	takesBack bool
+	spoiled   bool // the flush of the group has failed, and it is to be written elsewhere
+	reads     int  // under way
+	choring   bool
+	choreAt   runtime.Instant
+	flushAt   runtime.Instant // when to write the group in flight again
+	scrubs    bool            // it looks for damage by itself
+	scrubAt   runtime.Instant
+	reopen    []runtime.CallID
+	endAt     runtime.Instant // when the node ends while it boots
+	retryAt   runtime.Instant // when it tries again to open the log
+	pause     time.Duration   // that it made before it tries again
+	endOpen   bool            // it ends when its log is open
 }
 
 // walErrand is a write of a client.
@@ -87,21 +93,23 @@ type walPart struct {
 	at     int
 }
 
-func newWalNode(options walrus.Options) *walNode {
+func newWalNode(options walrus.Options, peer *walPeer) *walNode {
 	return &walNode{
-		options: options, endAt: runtime.Never, retryAt: runtime.Never, choreAt: runtime.Never, scrubAt: runtime.Never,
+		options: options, peer: peer, endAt: runtime.Never, retryAt: runtime.Never, choreAt: runtime.Never, scrubAt: runtime.Never,
 		flushAt: runtime.Never,
 	}
 }
 
 // Boot implements runtime.Node. Some boots end in the midst of the recovery, or right after
-// it; others recover twice. Some verify all when they open, some do as they go along, and half
-// of them go on after a failed flush.
+// it; others recover twice. Some verify all when they open, some do as they go along; half
+// of them go on after a failed flush, half take back what finds no room, and most open although
+// entries cannot be read.
 func (n *walNode) Boot(env runtime.Env) {
 	n.env = env
 	draw := env.Uint64(purposeWalBoot)
 	job := &walBoot{inspect: draw%4 == 0, again: draw>>2%4 == 0}
 	n.options.Reopen, n.options.VerifyOnOpen, n.scrubs = draw>>40%2 == 0, draw>>41%4 == 0, draw>>43%2 == 0
+	n.options.Holes, n.takesBack = draw>>44%4 > 0, draw>>46%2 == 0
 	switch draw >> 4 % 8 {
 	case 0:
 		n.endAt = env.Now().Add(time.Duration(draw >> 8 % uint64(walBootEndMax)))
@@ -131,6 +139,7 @@ func (n *walNode) opened(job *walBoot, err error) {
 		n.env.Halt(err)
 		return
 	case err != nil: // it is open, perhaps, and could not be read
+		n.options.Holes = n.options.Holes || errors.Is(err, walrus.ErrCorrupt)
 		n.pause = min(max(2*n.pause, walOpenPause), walOpenMost)
 		n.retryAt = n.env.Now().Add(n.pause)
 		n.arm()
@@ -148,11 +157,7 @@ func (n *walNode) opened(job *walBoot, err error) {
 		return
 	}
 	n.phase, n.endAt, n.pause = walServing, runtime.Never, 0
-	for topic := range n.ends {
-		if topic > 0 {
-			n.ends[topic][0], n.ends[topic][1] = n.log.Bounds(walrus.Topic(topic))
-		}
-	}
+	n.ends, n.mends = endsOf(n.log), job.holes
 	for _, call := range n.reopen {
 		n.env.Reply(call, runtime.Done, nil)
 	}
@@ -234,12 +239,13 @@ func (n *walNode) settle() {
 	if n.env.Now() >= n.flushAt {
 		n.flush()
 	}
+	n.mend()
 	n.stage()
 	n.elsewhere()
 	n.chore()
 	n.scrub()
 	n.cut()
-	idle := len(n.queue)+len(n.staged)+len(n.flight)+n.reads == 0 && !n.choring
+	idle := n.group == nil && len(n.queue)+len(n.staged)+n.repairs+n.reads == 0 && !n.choring
 	switch {
 	case idle && n.phase == walClosing:
 		n.choreAt = runtime.Never

@@ -50,7 +50,7 @@ func (r *walReading) visit(index, term uint64, flags uint8, payload []byte) erro
 }
 
 // wasRead takes what a job has read up to hi. A record that is damaged will be
-// damaged the next time, too: the node ends rather than go on with a log it cannot read.
+// damaged the next time, too: it is mended, if it is known which one that is.
 func (n *walNode) wasRead(r *walReading, hi uint64, err error) {
 	for _, ev := range r.events {
 		n.env.Trace(ev)
@@ -60,12 +60,15 @@ func (n *walNode) wasRead(r *walReading, hi uint64, err error) {
 	if err != nil {
 		ended.Note = []byte(err.Error())
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		ended.B = 1
+	case errors.Is(err, walrus.ErrCorrupt):
+		ended.B = 2
 	}
 	n.env.Trace(ended)
 	switch {
-	case errors.Is(err, walrus.ErrCorrupt):
+	case errors.Is(err, walrus.ErrCorrupt) && !n.damaged(err):
 		n.env.Halt(err)
 	case err != nil:
 		n.endRead(r, runtime.Unknown)

@@ -28,13 +28,24 @@ func (n *walNode) stagePart(p walPart) error {
 	}
 	ends, answer := n.ends, len(e.answer)
 	n.batch.Reset()
-	for i := range e.batches[p.at] {
-		n.add(e, &e.batches[p.at][i])
+	n.news = n.news[:0]
+	changes := e.batches[p.at]
+	if changes[0].Op == oracle.WalTx {
+		head := &changes[0]
+		if changes = changes[1:]; n.transact(e, head, changes) {
+			changes = nil
+		}
+	}
+	for i := range changes {
+		n.add(e, &changes[i])
 	}
 	ev := runtime.Event{Kind: oracle.WalStaged, A: uint64(e.call), B: uint64(p.at)}
 	err := n.log.Stage(&n.batch)
 	switch {
 	case err == nil:
+		for _, f := range n.news {
+			n.peer.learn(f.at, f.copy)
+		}
 		n.staged = append(n.staged, p)
 		n.env.Trace(ev)
 		return nil
@@ -61,11 +72,13 @@ func (n *walNode) add(e *walErrand, c *oracle.WalChange) {
 		n.batch.Set(c.At, c.Payload())
 		return
 	}
-	topic, ends := walrus.Topic(c.At), &n.ends[c.At]
+	topic, ends := walrus.Topic(c.At), &n.ends.bounds[c.At]
 	index := c.Resolve(ends[0], ends[1])
 	switch c.Op {
 	case oracle.WalEntry:
-		n.batch.Entry(topic, index, c.Term(), c.Flags(), c.Payload())
+		payload := c.Payload()
+		n.batch.Entry(topic, index, c.Term(), c.Flags(), payload)
+		n.fresh(walPlace{topic, index}, walCopy{c.Term(), c.Flags(), payload})
 		e.answer = binary.LittleEndian.AppendUint64(e.answer, index)
 	case oracle.WalDropBack:
 		n.batch.TruncateBack(topic, index)
@@ -79,7 +92,7 @@ func (n *walNode) add(e *walErrand, c *oracle.WalChange) {
 
 // cut begins the flush of what is staged, unless one is under way.
 func (n *walNode) cut() {
-	if len(n.flight) > 0 {
+	if n.group != nil {
 		return
 	}
 	group := n.log.Cut()
@@ -87,7 +100,7 @@ func (n *walNode) cut() {
 		return
 	}
 	n.env.Trace(runtime.Event{Kind: oracle.WalCut})
-	n.group, n.flight, n.staged = group, n.staged, nil
+	n.group, n.flight, n.staged, n.repairs = group, n.staged, nil, 0
 	n.flush()
 	n.stage() // there is room again
 }
@@ -100,9 +113,14 @@ func (n *walNode) flush() {
 }
 
 // flushed learns that the group is durable, or that nobody can say. One for which there
-// was no room is written again later.
+// was no room is taken back, or written again later.
 func (n *walNode) flushed(err error) {
 	switch {
+	case errors.Is(err, walrus.ErrNoSpace) && n.takesBack && n.log.Withdraw(n.group):
+		n.env.Trace(runtime.Event{Kind: oracle.WalWithdrawn})
+		n.tookBack()
+		n.settle()
+		return
 	case errors.Is(err, walrus.ErrNoSpace):
 		n.flushAt = n.env.Now().Add(walChorePause)
 		n.settle()
@@ -118,6 +136,26 @@ func (n *walNode) flushed(err error) {
 	n.publish()
 }
 
+// tookBack refuses what was in flight, and what was staged behind it.
+func (n *walNode) tookBack() {
+	for _, parts := range [][]walPart{n.flight, n.staged} {
+		for _, p := range parts {
+			if p.errand.refused {
+				continue
+			}
+			p.errand.refused = true
+			outcome := runtime.Unknown
+			if p.at == 0 {
+				outcome = runtime.Refused
+			}
+			n.env.Reply(p.errand.call, outcome, nil)
+		}
+	}
+	n.group, n.flight, n.staged, n.repairs = nil, nil, nil, 0
+	n.ends = endsOf(n.log)
+	n.choreAt = min(n.choreAt, n.env.Now().Add(walChorePause))
+}
+
 func (n *walNode) fail(err error) {
 	n.log.Fail(err)
 	n.env.Halt(err)
@@ -130,6 +168,7 @@ func (n *walNode) elsewhere() {
 		return
 	}
 	job, done := n.log.Reopen(n.group)
+	n.env.Trace(runtime.Event{Kind: oracle.WalReopened})
 	n.spoiled, n.choring = false, true
 	n.env.Submit(walLogLane, job, func(err error) {
 		n.choring = false
@@ -158,7 +197,7 @@ func (n *walNode) publish() {
 			n.env.Reply(p.errand.call, runtime.Done, p.errand.answer)
 		}
 	}
-	n.flight = nil
+	n.group, n.flight = nil, nil
 	if n.choreAt == runtime.Never {
 		n.choreAt = n.env.Now()
 	}
@@ -202,7 +241,7 @@ func (n *walNode) scrub() {
 	n.env.Submit(walReadLane, job, func(err error) {
 		n.reads--
 		done(err)
-		if errors.Is(err, walrus.ErrCorrupt) {
+		if errors.Is(err, walrus.ErrCorrupt) && !n.damaged(err) {
 			n.env.Halt(err)
 			return
 		}

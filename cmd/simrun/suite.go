@@ -162,6 +162,14 @@ func (s *table) print(sc scenarios.Scenario) {
 	for _, k := range t.never() {
 		fired = append(fired, s.console.paint(red, k.String()+" never (vacuous)"))
 	}
+	for _, d := range t.deeds {
+		if d.Count > 0 {
+			fired = append(fired, d.Name+" "+short(d.Count))
+		}
+	}
+	for _, name := range t.idle() {
+		fired = append(fired, s.console.paint(red, name+" nothing (vacuous)"))
+	}
 	line := fmt.Sprintf(rowForm, sc.Name, fmt.Sprintf("%d/%d", t.passes(), t.runs), short(uint64(sum(t.done))), short(uint64(t.least())),
 		short(uint64(t.leaders)), round(t.wall), strings.Join(fired, ", "))
 	if t.passes() < t.runs {

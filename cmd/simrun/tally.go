@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/octopii-go/octopii/faults"
+	"github.com/octopii-go/octopii/oracle"
 )
 
 // tally sums many runs of one setup up. Its memory grows by a few words a run.
@@ -23,6 +24,7 @@ type tally struct {
 	fired    faults.Counts
 	firedIn  [faults.KindCount]int // runs
 	leaders  int
+	deeds    []oracle.Deed // of all runs
 	virtual  time.Duration
 	wall     time.Duration // of the workers
 }
@@ -51,6 +53,7 @@ func (t *tally) add(e ended) bool {
 	t.fired.Merge(e.Fired)
 	e.Fired.Each(func(k faults.Kind, _ uint64) { t.firedIn[k]++ })
 	t.leaders += e.LeaderChanges
+	t.addDeeds(e.Deeds)
 	t.virtual += e.Virtual
 	t.wall += e.Wall
 	switch {
@@ -71,6 +74,27 @@ func (t *tally) add(e ended) bool {
 	return true
 }
 
+// addDeeds adds what a run has counted. All runs of a setup count the same.
+func (t *tally) addDeeds(deeds []oracle.Deed) {
+	if t.deeds == nil {
+		t.deeds = slices.Clone(deeds)
+		return
+	}
+	for i := range min(len(deeds), len(t.deeds)) {
+		t.deeds[i].Count += deeds[i].Count
+	}
+}
+
+// idle returns the deeds that a setup is for, and that no run has seen.
+func (t *tally) idle() (names []string) {
+	for _, d := range t.deeds {
+		if d.Wanted && d.Count == 0 {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
 // passes returns how many runs had nothing wrong.
 func (t *tally) passes() int { return t.classes[pass] + t.thin }
 
@@ -88,7 +112,7 @@ func (t *tally) seen() map[class]int {
 	for c, n := range t.classes {
 		seen[c] = n
 	}
-	seen[vacuous] += len(t.never())
+	seen[vacuous] += len(t.never()) + len(t.idle())
 	return seen
 }
 
@@ -130,6 +154,16 @@ func (c *console) summary(t *tally) {
 	})
 	for _, k := range t.never() {
 		c.Printf("  %s    vacuous: %v was asked for and fired in no seed\n", c.verdict(vacuous), k)
+	}
+	for i, d := range t.deeds {
+		label := "deeds"
+		if i > 0 {
+			label = ""
+		}
+		c.Printf("  %-7s %-12s %9d  %9.1f a seed\n", label, d.Name, d.Count, float64(d.Count)/float64(t.runs))
+	}
+	for _, name := range t.idle() {
+		c.Printf("  %s    vacuous: nothing was %s in any seed\n", c.verdict(vacuous), name)
 	}
 	c.Printf("  leaders %d changes, %.1f a seed\n", t.leaders, float64(t.leaders)/float64(t.runs))
 	wall := time.Since(t.begun)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/octopii-go/octopii/faults"
+	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/scenarios"
 )
@@ -40,7 +41,8 @@ type outcome struct {
 	Fired         faults.Counts
 	Missing       []faults.Kind
 	LeaderChanges int
-	Problem       *problem // what was wrong; nil after a pass
+	Deeds         []oracle.Deed `json:",omitempty"`
+	Problem       *problem      // what was wrong; nil after a pass
 }
 
 // problem is what was wrong in a run, and where.
@@ -59,6 +61,7 @@ func outcomeOf(res *scenarios.Result) *outcome {
 	o := &outcome{
 		Class: classOf(res.Verdict), Digest: res.Digest, Ops: res.Ops, Steps: res.Steps, Virtual: res.Virtual,
 		Fired: res.Fired, Missing: res.Missing, LeaderChanges: res.LeaderChanges,
+		Deeds: res.Deeds,
 	}
 	if o.Class == pass && len(res.Missing) > 0 {
 		o.Class = vacuous
