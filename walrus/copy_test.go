@@ -249,6 +249,25 @@ func TestHoleInTheLastGroupStaysAHole(t *testing.T) {
 	}
 }
 
+// Zeros in an entry that verifies were written: they do not make a tear of damage beside it.
+func TestZerosThatWereWrittenAreNoTear(t *testing.T) {
+	d := opened(t)
+	d.put(t, func(s *script) {
+		s.entry(mainTopic, 1, 0, strings.Repeat("damaged", 20))
+		s.entry(mainTopic, 1, 0, strings.Repeat("\x00", 3000))
+	})
+	d.disk.kill()
+	node := d.disk.seen[d.segments()[0]]
+	at := strings.Index(string(node.data), "damageddamaged")
+	node.data[at+9] ^= 0x21
+	node.data[at+57] ^= 0x21
+	node.device = slices.Clone(node.data)
+	_, report, err := walrus.Open(d.disk, options(80))
+	if err != nil || report.Verdict != walrus.Uncertain {
+		t.Errorf("%v: %+v", err, report)
+	}
+}
+
 // A topic keeps what its limits say, and its segments go.
 func TestRetention(t *testing.T) {
 	for name, r := range map[string]walrus.Retain{

@@ -169,7 +169,8 @@
 //	checksums that hold, of a group that does not belong     corrupt
 //	one flipped bit explains it, where a byte was written    corrupt
 //	one flipped bit explains it, where the byte is zero      uncertain
-//	a sector of the group is zero, or the file ends in it    torn
+//	a sector of the group is zero where none of its records  torn
+//	verifies, or the file ends in it
 //	anything else                                            uncertain
 //
 // Torn and uncertain bytes are left out, and stay in their file. The [Report] says so. Uncertain

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // judge decides what the bytes from an offset on are, where the log's last
@@ -43,10 +44,21 @@ func (v *view) judge(bad *flaw, off int64, prevSum uint32) Finding {
 		// but this byte leaves the same.
 		return say(Uncertain, fmt.Sprintf("%s: one bit missing at %d", bad.what, at))
 	}
-	if v.untouchedSector(bad, off) {
+	if v.untouchedSector(bad, off, v.verified(off, prevSum)) {
 		return say(Torn, bad.what)
 	}
 	return say(Uncertain, bad.what)
+}
+
+// verified returns the records of a group that hold, as far as their headers lead: a sector in one of them that is
+// zero is what was written.
+func (v *view) verified(off int64, prevSum uint32) []placed {
+	v.lenient = true
+	_, _ = v.parse(off, prevSum) // what it made of the group is known
+	v.lenient = false
+	return slices.DeleteFunc(slices.Clone(v.ops), func(op placed) bool {
+		return slices.ContainsFunc(v.broken, func(b placed) bool { return b.off == op.off })
+	})
 }
 
 // lastByte returns the offset after the last byte from off on that is not zero.
@@ -64,7 +76,7 @@ func lastByte(data []byte, off int64) int64 {
 // untouchedSector reports whether a sector that the group reaches into still
 // holds what was there before, zeros. How far a group without a valid header
 // reaches is unknown, but it holds its magic in the first sector.
-func (v *view) untouchedSector(bad *flaw, off int64) bool {
+func (v *view) untouchedSector(bad *flaw, off int64, verified []placed) bool {
 	end, least := off+4, off+groupHeaderBytes+trailerBytes
 	if bad.headed {
 		end, least = bad.end, bad.end
@@ -74,7 +86,10 @@ func (v *view) untouchedSector(bad *flaw, off int64) bool {
 	}
 	for lo := off; lo < end; {
 		hi := min(roundUp(lo+1, sectorBytes), end)
-		if isZero(v.data[lo:hi]) {
+		within := func(op placed) bool {
+			return off+int64(op.off) <= lo && hi <= off+int64(op.off)+int64(op.size())
+		}
+		if isZero(v.data[lo:hi]) && !slices.ContainsFunc(verified, within) {
 			return true
 		}
 		lo = hi
