@@ -61,6 +61,10 @@ type CoreConfig struct {
 	// MaxInflightMessages is how many appends with entries may be
 	// unacknowledged by one peer. Default 128.
 	MaxInflightMessages int
+	// MaxInflightPartial is how many of them may be under way when one more would carry less than it may. With one being written by
+	// the peer and the next one there when that is done, more gain little: they are written together, but cost a frame each. What
+	// is proposed meanwhile leaves together when one is acknowledged. Default MaxInflightMessages: nothing waits.
+	MaxInflightPartial int
 	// MaxInflightBytes is how much may be unacknowledged by one peer, or one
 	// append if that is more. Default 4 MiB.
 	MaxInflightBytes int
@@ -88,6 +92,7 @@ func (c CoreConfig) withDefaults() CoreConfig {
 	c.MaxEntryBytes = cmp.Or(c.MaxEntryBytes, defaultMaxEntryBytes)
 	c.MaxAppendBytes = cmp.Or(c.MaxAppendBytes, defaultMaxAppendBytes)
 	c.MaxInflightMessages = cmp.Or(c.MaxInflightMessages, defaultMaxInflightMessages)
+	c.MaxInflightPartial = cmp.Or(c.MaxInflightPartial, c.MaxInflightMessages)
 	c.MaxInflightBytes = cmp.Or(c.MaxInflightBytes, defaultMaxInflightBytes)
 	c.MaxUncommittedBytes = cmp.Or(c.MaxUncommittedBytes, defaultMaxUncommittedBytes)
 	c.CacheBytes = cmp.Or(c.CacheBytes, defaultCacheBytes)
@@ -118,7 +123,7 @@ func (c CoreConfig) Validate() error {
 	case c.MaxEntryBytes > MaxEntryBytesCeiling || c.MaxAppendBytes > MaxEntryBytesCeiling:
 		return fmt.Errorf("raft: entries of %d and appends of %d bytes, at most %d are possible",
 			c.MaxEntryBytes, c.MaxAppendBytes, MaxEntryBytesCeiling)
-	case min(c.MaxEntryBytes, c.MaxAppendBytes, c.MaxInflightMessages, c.MaxInflightBytes,
+	case min(c.MaxEntryBytes, c.MaxAppendBytes, c.MaxInflightMessages, c.MaxInflightPartial, c.MaxInflightBytes,
 		c.MaxUncommittedBytes, c.CacheBytes, c.MaxApplyBytes) < 0:
 		return errors.New("raft: negative limit")
 	}

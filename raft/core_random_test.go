@@ -73,6 +73,7 @@ func newSchedule(voters int, seed uint64) *schedule {
 	s.r = newRig(voters, CoreConfig{
 		MaxAppendBytes:      100 + s.rng.IntN(400),
 		MaxInflightMessages: 1 + s.rng.IntN(8),
+		MaxInflightPartial:  s.rng.IntN(4),
 		MaxInflightBytes:    200 + s.rng.IntN(2000),
 		MaxUncommittedBytes: 200 + s.rng.IntN(3000),
 		CacheBytes:          1 + s.rng.IntN(1500),

@@ -145,7 +145,7 @@ func parseID(text string) entryID {
 func (s *script) cluster(args scriptArgs) error {
 	var cfg CoreConfig
 	for key, field := range map[string]*int{
-		"append": &cfg.MaxAppendBytes, "inflight": &cfg.MaxInflightMessages, "inflight-bytes": &cfg.MaxInflightBytes,
+		"append": &cfg.MaxAppendBytes, "inflight": &cfg.MaxInflightMessages, "partial": &cfg.MaxInflightPartial, "inflight-bytes": &cfg.MaxInflightBytes,
 		"uncommitted": &cfg.MaxUncommittedBytes, "cache": &cfg.CacheBytes, "apply": &cfg.MaxApplyBytes,
 	} {
 		*field = int(number(args.pairs[key]))

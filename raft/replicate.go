@@ -125,6 +125,9 @@ func (c *Core) sendEntries(p *progress) bool {
 	if p.window.count > 0 && p.window.bytes+size > c.cfg.MaxInflightBytes {
 		return false
 	}
+	if partial := p.next+Index(len(entries)) > c.log.last; partial && p.window.count >= c.cfg.MaxInflightPartial {
+		return false
+	}
 	c.sendAppend(p, entries)
 	p.next += Index(len(entries))
 	p.window.push(inflight{last: p.next - 1, bytes: size, round: c.round})

@@ -49,7 +49,7 @@ func TestWhatGoesWrongOverTheBudgetIsSeen(t *testing.T) {
 // Runs with every dial of the disk are the same when run again.
 func TestDiskDialsAreDeterministic(t *testing.T) {
 	const spec = "io=0.02,sync=0.003,after=any,close=0.02,torn=0.5,fs=ext4,space=32KiB/3s,slow=50/5s,stall=1s,rot=2s," +
-		"latent=3s,phantom=3s,misdirect=3s,stale=0.05,astray=0.05,wipe=20s,crash=any/3s"
+		"latent=3s,phantom=3s,misdirect=3s,stale=0.05,astray=0.05,wipe=20s,crash=any/1s"
 	for seed := range uint64(3) {
 		s := setupFor(spec, seed, 2000)
 		s.Nodes = 5

@@ -20,6 +20,9 @@ const segmentBytes = 32 << 10
 // cacheBytes makes old entries come from the disk, where faults are.
 const cacheBytes = 32 << 10
 
+// inflightPartial is what package cluster has.
+const inflightPartial = 2
+
 // snapshotChunk makes snapshots travel in many pieces, so that much can happen on their way.
 const snapshotChunk = transport.ChunkMin
 
@@ -53,7 +56,7 @@ func newKV(s Setup) *kvService {
 
 func (k *kvService) node(id runtime.NodeID) runtime.Node {
 	engine := raft.NewNode(raft.NodeConfig{
-		Core:          raft.CoreConfig{Voters: k.voters, CacheBytes: cacheBytes},
+		Core:          raft.CoreConfig{Voters: k.voters, CacheBytes: cacheBytes, MaxInflightPartial: inflightPartial},
 		SegmentBytes:  segmentBytes,
 		SnapshotEvery: k.setup.SnapshotEvery,
 		SnapshotKeep:  k.setup.SnapshotEvery / 4,

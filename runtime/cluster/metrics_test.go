@@ -16,7 +16,9 @@ func TestCollector(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.put(r.members[2], "a", "b")
+	for _, value := range []string{"b", "c", "d"} { // a follower learns with the next that one is committed, and 3 may lead
+		r.put(r.members[2], "a", value)
+	}
 	r.kill(3) // it is still shown
 	families, err := registry.Gather()
 	if err != nil {
