@@ -22,7 +22,9 @@ func (h *Host) run() {
 	defer timer.Stop()
 	for !h.dead.Load() {
 		h.baton.Lock()
-		if rest := h.turn(true); rest {
+		idle := h.turn(true)
+		// Whoever put something there since, and found the baton taken, has left it to us, without a token to find.
+		if idle && h.inbox.length() == 0 {
 			h.rest(timer)
 		}
 	}

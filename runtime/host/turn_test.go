@@ -1,9 +1,13 @@
 package host_test
 
 import (
+	"context"
+	goruntime "runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/runtime/host"
@@ -20,6 +24,29 @@ func onWhose() string {
 		}
 	}
 	return stack
+}
+
+// What comes while the loop's own goroutine finds that there is nothing to do must not be left lying. That it finds shortly
+// after each post, so calls are made at all times after one.
+func TestNothingIsLeftByAnIdleTurn(t *testing.T) {
+	n := &node{}
+	n.call = func(id runtime.CallID, _ runtime.Instant, _ []byte) { n.Reply(id, runtime.Done, nil) }
+	h := start(t, n)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var ran atomic.Int64
+	for i := range int64(30_000) {
+		h.Post(func() { ran.Store(i + 1) })
+		for ran.Load() <= i {
+			goruntime.Gosched()
+		}
+		for wait := i % 128; wait > 0; wait-- {
+			ran.Load()
+		}
+		if outcome, _, err := h.Call(ctx, nil); outcome != runtime.Done {
+			t.Fatalf("call %d: %v, %v", i, outcome, err)
+		}
+	}
 }
 
 // While nobody is in a turn, whoever has something for the node takes one himself.
