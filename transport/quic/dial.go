@@ -223,6 +223,7 @@ func (p *peer) write(conn *quic.Conn, ch runtime.Channel) error {
 	}
 	stream.SetPriority(urgency(ch), true)
 	q, c := p.queues[ch], &p.counters[ch]
+	defer q.part()
 	gathered := append(make([]byte, 0, gatherBytes), byte(ch))
 	for {
 		var frames, bytes uint64
@@ -238,7 +239,7 @@ func (p *peer) write(conn *quic.Conn, ch runtime.Channel) error {
 			if _, err = stream.Write(frame); err == nil { // or the stream may hold on to it
 				p.e.frames.give(frame)
 			}
-		} else {
+		} else if q.rest(stream) {
 			select {
 			case <-q.ready:
 			case <-conn.Context().Done():

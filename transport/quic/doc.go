@@ -44,6 +44,8 @@
 //
 // # Frames
 //
+// Who sends a small frame hands it to the connection himself if that takes it at once and none is before it; the others are
+// written by a goroutine for each channel.
 // Delivery is best effort, as [transport.Link] has it: frames wait in a bounded queue for each peer and
 // channel, and are dropped when it is full, when an attempt to connect fails, and when a
 // connection breaks. On one channel of one connection they arrive in order. Channels do not wait for each

@@ -3,6 +3,7 @@ package quic
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func TestQueueKeepsOrderAndLimits(t *testing.T) {
 	q := newQueue()
 	for round := range 50 { // wraps around, and grows
 		for i := range round {
-			if !q.put([]byte{byte(round), byte(i)}) {
+			if q.put([]byte{byte(round), byte(i)}) != queued {
 				t.Fatal("full")
 			}
 		}
@@ -66,7 +67,7 @@ func TestQueueKeepsOrderAndLimits(t *testing.T) {
 			}
 		}
 	}
-	for q.put(nil) {
+	for q.put(nil) == queued {
 	}
 	if q.count != queueFrames {
 		t.Errorf("%d frames fit", q.count)
@@ -74,7 +75,7 @@ func TestQueueKeepsOrderAndLimits(t *testing.T) {
 	if n := q.clear(); n != queueFrames || !q.empty() {
 		t.Errorf("%d dropped", n)
 	}
-	if !q.put(make([]byte, queueBytes)) || q.put([]byte{1}) || q.bytes != queueBytes {
+	if q.put(make([]byte, queueBytes)) != queued || q.put([]byte{1}) != dropped || q.bytes != queueBytes {
 		t.Errorf("%d bytes fit", q.bytes)
 	}
 	if _, ok := q.take(queueBytes - 1); ok {
@@ -82,13 +83,77 @@ func TestQueueKeepsOrderAndLimits(t *testing.T) {
 	}
 }
 
+// TestSmallFramesNeedNoWriter sends frames that are handed to the connection at once, and between them some that are too
+// large for that. All must arrive in order.
+func TestSmallFramesNeedNoWriter(t *testing.T) {
+	cfgA, cfgB := two(t)
+	arrived := make(chan []byte, 1<<12)
+	a, b := place(t, cfgA, func() {}), bind(t, cfgB)
+	defer a.Close()
+	defer b.Close()
+	_, err := b.Join(func(_ runtime.NodeID, _ runtime.Channel, frame []byte) { arrived <- frame })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Route(2, b.Addr())
+	p := a.peer(2)
+	sent, before := uint64(0), map[fate]int{}
+	send := func(size int) {
+		sent++
+		frame := append(transport.AppendHeader(nil, 1), make([]byte, size)...)
+		binary.LittleEndian.PutUint64(frame[transport.HeaderSize:], sent)
+		if err := transport.Seal(frame); err != nil {
+			t.Fatal(err)
+		}
+		before[p.queues[0].put(frame)]++
+		p.wake()
+	}
+	next := uint64(0)
+	receive := func() {
+		t.Helper()
+		select {
+		case frame := <-arrived:
+			if next++; binary.LittleEndian.Uint64(frame[transport.HeaderSize:]) != next {
+				t.Fatalf("frame %d arrived in place of %d", binary.LittleEndian.Uint64(frame[transport.HeaderSize:]), next)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("frame %d does not arrive", next+1)
+		}
+	}
+	for before[handed] == 0 { // until the writer has come to rest
+		send(8)
+		receive()
+	}
+	for i := range 1000 {
+		send(8)
+		if i%50 == 49 {
+			send(gatherBytes)
+		}
+		if i%100 == 99 { // let the writer come to rest
+			for next < sent {
+				receive()
+			}
+		}
+	}
+	if before[dropped] > 0 || before[handed] < 10 || before[queued] < 20 {
+		t.Errorf("%d were dropped, %d handed over at once, %d queued", before[dropped], before[handed], before[queued])
+	}
+}
+
 // place makes and joins an endpoint.
 func place(t *testing.T, cfg Config, receive func()) *Endpoint {
 	t.Helper()
-	e, err := Listen(cfg)
-	if err == nil {
-		_, err = e.Join(func(runtime.NodeID, runtime.Channel, []byte) { receive() })
+	e := bind(t, cfg)
+	if _, err := e.Join(func(runtime.NodeID, runtime.Channel, []byte) { receive() }); err != nil {
+		t.Fatal(err)
 	}
+	return e
+}
+
+// bind makes an endpoint that is not joined.
+func bind(t *testing.T, cfg Config) *Endpoint {
+	t.Helper()
+	e, err := Listen(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,10 +105,17 @@ func (p *peer) send(ch runtime.Channel, frame []byte) bool {
 	if p.route == nil {
 		return false
 	}
-	if !p.queues[ch].put(frame) {
-		p.counters[ch].dropped.Add(1)
-	} else if p.attempt == nil {
-		p.wake()
+	c := &p.counters[ch]
+	switch p.queues[ch].put(frame) {
+	case dropped:
+		c.dropped.Add(1)
+	case handed:
+		c.sent.Add(1)
+		c.sentBytes.Add(uint64(len(frame)))
+	case queued:
+		if p.attempt == nil {
+			p.wake()
+		}
 	}
 	return true
 }
