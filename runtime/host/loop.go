@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"runtime/debug"
 	"time"
 
@@ -166,8 +167,15 @@ func (h *Host) runLane(lane int) {
 		for {
 			select {
 			case <-box.ready:
-			case <-h.dying:
-				return
+			default:
+				select {
+				case <-box.ready:
+				case <-h.dying:
+					return
+				}
+				// What the node has sent in the turn that woke this lane leaves first: a job may keep the thread, and with it all
+				// that is about to run there, for as long as the disk takes.
+				goruntime.Gosched()
 			}
 			work = box.take(work)
 			for _, job := range work {
