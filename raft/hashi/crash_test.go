@@ -102,9 +102,9 @@ func life() []step {
 	remove(30, 32, false)
 	store(30, 3, 30)
 	remove(16, 59, true)
-	store(100, 3, 4)
 	vote(4, "n1")
 	steps = append(steps, step{"other", func(s stores) error { return s.Set([]byte("other"), []byte("value")) }, true})
+	store(100, 4, 4)
 	store(104, 4, 20)
 	return steps
 }
