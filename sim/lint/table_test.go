@@ -49,7 +49,6 @@ var table = []row{
 		external: []string{"github.com/prometheus/client_golang/prometheus", "golang.org/x/sys/windows"},
 	},
 	{path: "walrus/group", imports: []string{"runtime", "walrus"}},
-	{path: "walrus/planted"},
 	{path: "transport/linktest", imports: []string{"runtime", "transport"}},
 	{path: "transport/quic", imports: []string{"runtime", "transport"}, external: []string{"github.com/quic-go/quic-go"}},
 	{path: "cmd/walrus", imports: []string{"runtime", "walrus", "walrus/group", "runtime/host"}},
@@ -85,7 +84,9 @@ var table = []row{
 	},
 	{path: "examples/kv/proctest"}, // nothing but tests
 
+	// Nothing but tests.
 	{path: "sim/lint"},
+	{path: "planted"},
 }
 
 var layer0 = []string{"runtime", "runtime/coro"}

@@ -1,0 +1,40 @@
+package planted
+
+// inRaft are bugs of the engines and of the host.
+var inRaft = []bug{
+	{
+		"a call on a file is a stall at once", "TestStalledDiskIsSaid", "runtime/host/watchdog.go",
+		"			if began != 0 && lasts >= after && stalled[lane] == 0 {",
+		"			if began != 0 && stalled[lane] == 0 {",
+	},
+	{
+		"a leader whose disk stands still leads on", "TestLeaderWithAStalledDiskStepsDown", "raft/core.go",
+		"	case c.stalled && c.role == Leader && now >= c.heartbeatAt:\n		c.follow(c.term)",
+		"",
+	},
+	{
+		"a group that waits for space is no stall", "TestLeaderWithAStalledDiskStepsDown", "raft/node_log.go",
+		"	return w.flushing && now.Sub(w.began) >= w.node.cfg.StallTimeout",
+		"	return w.flushing && w.flushAt == runtime.Never && now.Sub(w.began) >= w.node.cfg.StallTimeout",
+	},
+	{
+		"a query does not wait for its barrier", "TestHistoryIsLinearizable", "raft/hashi/query.go",
+		"		at.err = r.engine.raft.Barrier(exchangeTimeout).Error()",
+		"		at.err = nil",
+	},
+	{
+		"an acknowledgement of an earlier term counts", "TestTranscripts", "raft/core.go",
+		"	if m.Term < c.term {\n		c.answerStale(m)",
+		"	if m.Term < c.term && m.Type != MsgAppendReply {\n		c.answerStale(m)",
+	},
+	{
+		"a message of an earlier term is not answered", "TestTranscripts", "raft/election.go",
+		"	reply := Message{To: m.From, Term: c.term, Reject: true}",
+		"	reply := Message{To: m.From, Term: c.term, Reject: true}\n	if reply.Reject {\n		return\n	}",
+	},
+	{
+		"an acknowledgement that a later term has overtaken leaves all the same", "TestSeveralTermsInOneTake", "raft/writes.go",
+		"		if !c.Void(&c.out.Gated[i].Message) {",
+		"		if true {",
+	},
+}
