@@ -54,7 +54,7 @@ var actions = []action{
 }
 
 // feltWithin bounds how long a fault of the network waits for datagrams that feel it.
-const feltWithin = 3 * time.Second
+const feltWithin = 20 * time.Second
 
 // schedule makes things go wrong in a cluster.
 type schedule struct {
