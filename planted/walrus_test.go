@@ -88,6 +88,21 @@ var inWalrus = []bug{
 		"			length, n = length&0x3fff|uint32(p[3])<<13, 4",
 	},
 	{
+		"entries in a row get the term of the first", "TestRandomLives", "walrus/group.go",
+		"	return p.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags",
+		"	return p.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.flags == e.flags",
+	},
+	{
+		"entries in a row are not in the seal", "TestRandomLives", "walrus/publish.go",
+		"		s.journal.addAlike(ops[:len(places)])",
+		"",
+	},
+	{
+		"a payload is padded with what the memory held", "TestRandomLives", "walrus/group.go",
+		"	binary.LittleEndian.PutUint64(g.buf[at+size-alignBytes:], 0) // the padding",
+		"	_ = binary.LittleEndian",
+	},
+	{
 		"a kept file is recognised by its name alone", "TestReaderOpensAReplacedFileAnew", "walrus/reader.go",
 		"func (k *keptFile) is(e *Extent) bool { return k.salt == e.salt && k.file != nil && k.name == e.File }",
 		"func (k *keptFile) is(e *Extent) bool { return k.file != nil && k.name == e.File }",

@@ -208,7 +208,8 @@ func (w *writer) endFlush(err error) {
 		return
 	}
 	w.flushing = false
-	w.placed(w.log.Publish(w.flush.group))
+	w.log.Publish(w.flush.group)
+	w.placed(w.log.Placed())
 	for w.durable < w.flushed {
 		w.durable++
 		n.core.Persisted(w.durable)

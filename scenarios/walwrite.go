@@ -183,13 +183,13 @@ func (n *walNode) elsewhere() {
 
 // publish makes the group in flight visible, and tells who waits for it.
 func (n *walNode) publish() {
-	placed := n.log.Publish(n.group)
+	n.log.Publish(n.group)
 	n.env.Trace(runtime.Event{Kind: oracle.WalPublished})
 	for topic := uint64(1); topic < oracle.WalTopics; topic++ {
 		first, next := n.log.Bounds(walrus.Topic(topic))
 		n.env.Trace(runtime.Event{Kind: oracle.WalBounds, A: topic, B: first, C: next})
 	}
-	for _, ev := range walPlaces(placed) {
+	for _, ev := range walPlaces(n.log.Placed()) {
 		n.env.Trace(ev)
 	}
 	for _, p := range n.flight {

@@ -1,5 +1,7 @@
 package walrus
 
+import "slices"
+
 // Batch is a list of changes that become visible together or not at all, in
 // the order given. The zero value is empty and ready. It belongs to its
 // caller, may be reused after Reset, and does not copy: payloads and values
@@ -22,10 +24,16 @@ type change struct {
 // topic never used before begins at index 1; Rebase makes it begin elsewhere. Term
 // and flags are the caller's own and come back with the entry.
 func (b *Batch) Entry(t Topic, index, term uint64, flags uint8, payload []byte) {
-	b.ops = append(b.ops, change{
-		record:  record{kind: kindEntry, topic: t, index: index, term: term, flags: flags, length: uint32(len(payload))},
-		payload: payload,
-	})
+	n := len(b.ops)
+	if n == cap(b.ops) {
+		b.ops = slices.Grow(b.ops, 1)
+	}
+	b.ops = b.ops[:n+1]
+	// Field by field, as in copyTo.
+	c := &b.ops[n]
+	c.kind, c.flags, c.topic, c.length = kindEntry, flags, t, uint32(len(payload))
+	c.index, c.term, c.sum = index, term, 0
+	c.payload = payload
 }
 
 // Set gives a stable key, below MaxKeys, a value of at most MaxValue bytes.
@@ -60,6 +68,8 @@ func (b *Batch) Insist() { b.insist = true }
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.insist, b.prepares, b.decides, b.tx = false, false, false, 0
-	clear(b.ops)
+	for i := range b.ops {
+		b.ops[i].payload = nil
+	}
 	b.ops = b.ops[:0]
 }

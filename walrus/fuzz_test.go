@@ -227,20 +227,20 @@ func addStrange(v *view, in *reading, prev uint32) uint32 {
 		case kindEntry, kindSet:
 			payload := bytes.Repeat([]byte{1}, int(in.byte()%40))
 			r.length = uint32(len(payload))
-			g.add(r, payload)
+			g.add(&r, payload)
 			if main := &g.ops[len(g.ops)-1]; r.kind == kindEntry && r.topic == 1 && r.term%2 == 0 {
 				link := main.record
 				link.kind, link.topic, link.length = kindLink, 2, main.off
-				g.addLink(link)
+				g.addLink(&link)
 			}
 		case kindLink:
 			r.length = uint32(in.number())
-			g.addLink(r)
+			g.addLink(&r)
 		default:
-			g.add(r, nil)
+			g.add(&r, nil)
 			if r.topic == 1 {
 				r.topic = 2
-				g.addLink(r)
+				g.addLink(&r)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package walrus
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +14,15 @@ import (
 type placed struct {
 	record
 	off uint32
+}
+
+// at returns where the record lies in the file, in units of 8 bytes, if its group lies at off.
+func (p *placed) at(off int64) uint32 { return uint32((off + int64(p.off)) / alignBytes) }
+
+// follows reports whether the record is an entry n behind an entry e, and differs from it in index
+// and length only.
+func (p *placed) follows(e *placed, n uint64) bool {
+	return p.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags
 }
 
 // in returns the payload in the bytes of the group.
@@ -48,6 +58,8 @@ type Group struct {
 	// prepared is how much of the file has its blocks. Begun: a part of the group may have been written.
 	prepared int64
 	begun    bool
+	// Known once it is published: how many entries and stable values are in it.
+	values, valueBytes uint64
 }
 
 // zeros is appended in parts: room for headers, and padding.
@@ -82,25 +94,33 @@ func (g *Group) idle() bool { return len(g.ops) == g.unasked }
 
 // add takes a record with its payload and returns its distance from the
 // group's start. The header stays blank.
-func (g *Group) add(r record, payload []byte) uint32 {
-	at := len(g.buf)
+func (g *Group) add(r *record, payload []byte) uint32 {
+	at, n := len(g.buf), len(g.ops)
 	size := recordHeaderBytes + roundUp(len(payload), alignBytes)
-	g.buf = slices.Grow(g.buf, size)[:at+size]
-	end := at + recordHeaderBytes + copy(g.buf[at+recordHeaderBytes:], payload)
-	clear(g.buf[end:])
-	off := uint32(at - bodyStart)
-	g.ops = append(g.ops, placed{record: r, off: off})
-	return off
+	if cap(g.buf)-at < size {
+		g.buf = slices.Grow(g.buf, size)
+	}
+	g.buf = g.buf[:at+size]
+	binary.LittleEndian.PutUint64(g.buf[at+size-alignBytes:], 0) // the padding
+	copy(g.buf[at+recordHeaderBytes:], payload)
+	if n == cap(g.ops) {
+		g.ops = slices.Grow(g.ops, 1)
+	}
+	g.ops = g.ops[:n+1]
+	op := &g.ops[n]
+	r.copyTo(&op.record)
+	op.off = uint32(at - bodyStart)
+	return op.off
 }
 
 // addLink takes a record of a recovery topic. Links wait apart and are put
 // behind all main records, so that damage to a few sectors does not hit both.
-func (g *Group) addLink(r record) { g.links = append(g.links, r) }
+func (g *Group) addLink(r *record) { g.links = append(g.links, *r) }
 
 // joinLinks moves the links into the group.
 func (g *Group) joinLinks() {
 	for i := range g.links {
-		g.add(g.links[i], nil)
+		g.add(&g.links[i], nil)
 	}
 	g.links = g.links[:0]
 }
@@ -187,12 +207,12 @@ func (g *Group) mentions(tx uint64) bool {
 func (g *Group) addMissing(s *state) {
 	for _, k := range s.keys {
 		if !g.sets(k.key) {
-			g.add(record{kind: kindSet, index: uint64(k.key), length: uint32(len(k.value))}, k.value)
+			g.add(&record{kind: kindSet, index: uint64(k.key), length: uint32(len(k.value))}, k.value)
 		}
 	}
 	for _, p := range s.txs {
 		if !g.mentions(p.id) {
-			g.add(record{kind: kindPrepare, index: p.id, length: uint32(len(p.body))}, p.body)
+			g.add(&record{kind: kindPrepare, index: p.id, length: uint32(len(p.body))}, p.body)
 		}
 	}
 }

@@ -222,5 +222,5 @@ func (r *recovery) applyHeld() error {
 	g.reset()
 	g.buf, g.ops = append(g.buf, r.heldBytes...), r.heldOps
 	g.seg, g.off = r.chain[len(r.chain)-1], r.held.off
-	return r.publish(g, g.seg.name, nil)
+	return r.publish(g, g.seg.name)
 }

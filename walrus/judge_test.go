@@ -45,9 +45,9 @@ func sample() (v *view, at []int64) {
 		for j := range payload {
 			payload[j] = byte(1 + j%250)
 		}
-		main := g.add(record{kind: kindEntry, topic: 1, index: uint64(1 + i), term: 1, length: 1500}, payload)
-		g.add(record{kind: kindSet, index: 4, length: 5}, []byte("value"))
-		g.addLink(record{kind: kindLink, topic: 2, index: uint64(1 + i), term: 1, length: main})
+		main := g.add(&record{kind: kindEntry, topic: 1, index: uint64(1 + i), term: 1, length: 1500}, payload)
+		g.add(&record{kind: kindSet, index: 4, length: 5}, []byte("value"))
+		g.addLink(&record{kind: kindLink, topic: 2, index: uint64(1 + i), term: 1, length: main})
 		g.joinLinks()
 		prev = g.seal(groupHeader{lsn: v.header.lsn(off), durable: v.header.lsn(off), prevSum: prev}, testSalt)
 		v.data = append(v.data, g.bytes()...)
@@ -167,9 +167,9 @@ func TestLinkIsComparedWithItsMainRecord(t *testing.T) {
 		var g Group
 		g.reset()
 		link := record{kind: kindLink, topic: 2, index: 1, term: 1, flags: 3}
-		link.length = g.add(record{kind: kindEntry, topic: 1, index: 1, term: 1, flags: 3, length: 2}, []byte("ab"))
+		link.length = g.add(&record{kind: kindEntry, topic: 1, index: 1, term: 1, flags: 3, length: 2}, []byte("ab"))
 		spoil(&link)
-		g.addLink(link)
+		g.addLink(&link)
 		g.joinLinks()
 		g.seal(groupHeader{}, testSalt)
 		v.data = append(v.data, g.bytes()...)

@@ -98,6 +98,8 @@ type Stats struct {
 	Recycled      uint64 // segments whose file was taken for a spare
 	ScrubbedBytes uint64 // verified by Scrub
 	ScrubErrors   uint64 // segments in which Scrub met damage
+	Records       uint64 // entries and stable values published, those repeated in a new segment too
+	PayloadBytes  uint64 // of them
 }
 
 // Stats returns the numbers as they are now.

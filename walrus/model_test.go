@@ -470,7 +470,8 @@ func (d *driver) flush() error {
 		}
 		return errHalt
 	}
-	placed := d.log.Publish(g)
+	d.log.Publish(g)
+	placed := d.log.Placed()
 	before := d.log.Stats().Copied
 	done(choreErr)
 	d.moved += d.log.Stats().Copied - before

@@ -177,7 +177,11 @@ func (r *recovery) fill(u *unit) error {
 	g.sign()
 	r.sum = g.sum
 	g.seg, g.off = u.seg, bodyStart
-	return r.publish(g, u.seg.name, &r.report.Placed)
+	if err := r.publish(g, u.seg.name); err != nil {
+		return err
+	}
+	r.report.Placed = r.state.placed(r.report.Placed, g)
+	return nil
 }
 
 // commit writes the unit. Only when the folder has been synced is the recovery done:

@@ -253,7 +253,7 @@ func (r *recovery) checkSize(v *view) error {
 func (r *recovery) apply(v *view, g *found, ops []placed, seg *segment) error {
 	r.count(g)
 	group := Group{buf: v.data[g.off-bodyStart : g.end()], ops: ops, seg: seg, off: g.off}
-	return r.publish(&group, v.name, nil)
+	return r.publish(&group, v.name)
 }
 
 func (r *recovery) count(g *found) {
@@ -263,7 +263,7 @@ func (r *recovery) count(g *found) {
 
 // publish applies a group's records to the state. That they do not fit is not the
 // disk's fault, as all checksums hold; it is reported all the same.
-func (r *recovery) publish(g *Group, name string, out *[]Placed) error {
+func (r *recovery) publish(g *Group, name string) error {
 	for i := range g.ops {
 		op := &g.ops[i]
 		if op.kind != kindLink {
@@ -274,7 +274,7 @@ func (r *recovery) publish(g *Group, name string, out *[]Placed) error {
 			return fmt.Errorf("walrus: topic %d holds links: %w", op.topic, ErrMirror)
 		}
 	}
-	if err := r.state.publish(g, out); err != nil {
+	if err := r.state.publish(g); err != nil {
 		return r.corrupt(CorruptError{File: name, Offset: g.off, What: err.Error()})
 	}
 	for _, t := range r.state.topics {

@@ -81,6 +81,16 @@ func (j *journal) add(r *record, at uint32) {
 	j.end = at + uint32(r.size()/alignBytes)
 }
 
+// addAlike appends entries that differ from the record before in index and length only, and
+// lie right behind it.
+func (j *journal) addAlike(ops []placed) {
+	for i := range ops {
+		r := &ops[i].record
+		j.buf = binary.AppendUvarint(append(j.buf, byte(kindEntry)), uint64(r.length))
+		j.end += uint32(r.size() / alignBytes)
+	}
+}
+
 // bytes returns the journal as it is written down.
 func (j *journal) bytes() []byte {
 	if len(j.buf) == 0 {
@@ -235,7 +245,7 @@ func (s *sealing) group(flags uint32, kept *state) []byte {
 	g := &Group{buf: make([]byte, 0, bodyStart+len(s.journal.buf)+256)}
 	g.reset()
 	p := s.journal.bytes()
-	g.add(record{kind: kindSeal, length: uint32(len(p))}, p)
+	g.add(&record{kind: kindSeal, length: uint32(len(p))}, p)
 	g.addMissing(kept)
 	g.close(groupHeader{lsn: s.end.end, durable: s.end.end, prevSum: s.end.sum, flags: groupSeal | flags}, s.salt)
 	g.sign()

@@ -1,9 +1,6 @@
 package walrus
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Stage encodes a batch into the open group, all of it or, with an error,
 // nothing. The bytes are copied. Errors match
@@ -31,11 +28,11 @@ func (l *Log) Stage(b *Batch) error {
 	if err := l.fits(size); err != nil {
 		return err
 	}
-	if !b.insist && appends(ops) && l.NoSpace(size) {
+	if l.noSpace && !b.insist && appends(ops) && l.NoSpace(size) {
 		return fmt.Errorf("walrus: batch of %d bytes: %w", size, ErrNoSpace)
 	}
 	for _, t := range l.topics {
-		t.staged = t.trial
+		t.staged.first, t.staged.next = t.trial.first, t.trial.next // as in record.copyTo
 	}
 	for i := range ops {
 		l.encode(&ops[i])
@@ -138,7 +135,7 @@ func (l *Log) NoSpace(bytes int) bool {
 
 // encode puts one change, and the link that mirrors it, into the open group.
 func (l *Log) encode(c *change) {
-	off := l.open.add(c.record, c.payload)
+	off := l.open.add(&c.record, c.payload)
 	if c.kind.topicless() {
 		return
 	}
@@ -152,7 +149,7 @@ func (l *Log) encode(c *change) {
 	if c.kind == kindEntry {
 		link.kind, link.length = kindLink, off
 	}
-	l.open.addLink(link)
+	l.open.addLink(&link)
 }
 
 // canRotate reports whether the next segment may be put to use: the one after
@@ -211,88 +208,4 @@ func (l *Log) rotate(g *Group) {
 	l.segs = append(l.segs, seg)
 	l.spares = append(l.spares[:0], l.spares[1:]...)
 	l.end = bodyStart
-}
-
-// Publish makes a flushed group visible, takes its buffer back, and returns
-// where its entries and the newest value of each key it sets lie. The
-// slice is valid until the next Publish.
-func (l *Log) Publish(g *Group) []Placed {
-	if g == nil || g != l.flight || l.failed != nil || !g.signed {
-		panic("walrus: published a group that is not in flight, or one that failed")
-	}
-	l.placed = l.placed[:0]
-	if err := l.state.publish(g, &l.placed); err != nil {
-		panic("walrus: a staged group does not apply: " + err.Error())
-	}
-	l.durable, l.settled, l.prevSum = g.end, g.seg.seq, g.sum
-	g.seg.size = max(g.seg.size, g.prepared)
-	l.flight, l.free = nil, g
-	for _, t := range l.topics {
-		t.cutFrom = noIndex
-	}
-	l.retain()
-	return l.placed
-}
-
-// publish applies the records of a group that lies at g.off in g.seg, and says
-// in out, unless it is nil, where their payloads are.
-func (s *state) publish(g *Group, out *[]Placed) error {
-	group, copies := g.bytes(), false
-	s.journal.groups++
-	s.journal.records += uint64(len(g.ops))
-	for i := range g.ops {
-		op := &g.ops[i]
-		payload := op.in(group)
-		at := g.off + int64(op.off)
-		place := slot{
-			term: op.term, seg: uint32(g.seg.seq), at: uint32(at / alignBytes),
-			length: op.length, flags: op.flags,
-		}
-		if err := s.apply(&op.record, payload, place); err != nil {
-			return err
-		}
-		if out == nil {
-			continue
-		}
-		p := Placed{File: g.seg.name, Offset: at + recordHeaderBytes, Length: len(payload)}
-		switch op.kind {
-		case kindEntry, kindCopy:
-			p.Topic, p.Index, p.Term, p.copied = op.topic, op.index, op.term, op.kind == kindCopy
-			copies = copies || p.copied
-			*out = append(*out, p)
-		case kindSet:
-			p.Key, p.IsSet = uint16(op.index), true
-			*out = placeKey(*out, p)
-		}
-	}
-	if copies {
-		*out = slices.DeleteFunc(*out, s.outlived)
-	}
-	return nil
-}
-
-// outlived reports whether a copy is of an entry that the same group has truncated.
-func (s *state) outlived(p Placed) bool {
-	if !p.copied {
-		return false
-	}
-	t := s.find(p.Topic)
-	if p.Index < t.live.first || p.Index >= t.live.next {
-		return true
-	}
-	if p.Index < t.located { // only while recovery reads the log
-		return !slices.ContainsFunc(t.copies, func(c copied) bool { return c.index == p.Index && c.place.start()+recordHeaderBytes == p.Offset })
-	}
-	return t.slot(p.Index).start()+recordHeaderBytes != p.Offset
-}
-
-// placeKey adds the place of a key's value in the stead of an older one.
-func placeKey(out []Placed, p Placed) []Placed {
-	for i := range out {
-		if out[i].IsSet && out[i].Key == p.Key {
-			out[i] = p
-			return out
-		}
-	}
-	return append(out, p)
 }

@@ -35,7 +35,7 @@ func Verify(files runtime.FS, dir string) (*Report, error) {
 	}
 	if r.held != nil {
 		group := Group{buf: r.heldGroup, ops: r.heldOps, seg: r.chain[len(r.chain)-1], off: r.held.off}
-		if err := r.publish(&group, group.seg.name, nil); err != nil {
+		if err := r.publish(&group, group.seg.name); err != nil {
 			return report, err
 		}
 	}

@@ -90,7 +90,9 @@ func (l *Log) finish(g *walrus.Group, err error) (woken *waiter, outcome error) 
 	l.crowd.expect(r.owners, l.round(l.open).waiting)
 	switch {
 	case err == nil:
-		l.stats.add(r.owners, l.log.Publish(g))
+		l.log.Publish(g)
+		l.stats.Groups++
+		l.stats.Batches += uint64(r.owners)
 		l.settled = l.open - 1
 		l.tend()
 	case !errors.Is(err, walrus.ErrFailed) && l.log.Withdraw(g):

@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"github.com/octopii-go/octopii/runtime"
-	"github.com/octopii-go/octopii/walrus"
 )
 
 // Stats counts what a log has done since it was opened.
@@ -23,19 +22,10 @@ type Stats struct {
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.stats
-	s.Syncs, s.Written, s.Reopened = l.disk.syncs.Load(), l.disk.written.Load(), l.log.Stats().Reopened
+	s, of := l.stats, l.log.Stats()
+	s.Records, s.Payload, s.Reopened = of.Records, of.PayloadBytes, of.Reopened
+	s.Syncs, s.Written = l.disk.syncs.Load(), l.disk.written.Load()
 	return s
-}
-
-// add counts a round that is durable.
-func (s *Stats) add(owners int, placed []walrus.Placed) {
-	s.Groups++
-	s.Batches += uint64(owners)
-	s.Records += uint64(len(placed))
-	for i := range placed {
-		s.Payload += uint64(placed[i].Length)
-	}
 }
 
 // counted is an FS that counts syncs and bytes written.
