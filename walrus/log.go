@@ -48,6 +48,7 @@ type Log struct {
 	open   *Group // collects
 	flight *Group // cut and not yet published
 	free   *Group
+	last   *Group // the group published last, until its memory is used again
 	placed []Placed
 	failed error
 }

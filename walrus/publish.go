@@ -17,20 +17,20 @@ func (l *Log) Publish(g *Group) {
 	g.seg.size = max(g.seg.size, g.prepared)
 	l.stats.Records += g.values
 	l.stats.PayloadBytes += g.valueBytes
-	l.flight, l.free = nil, g
 	for _, t := range l.topics {
 		t.cutFrom = noIndex
 	}
 	l.retain()
+	l.flight, l.free, l.last = nil, g, g
 }
 
 // Placed returns where the entries of the group that was published last and the newest value
-// of each key it sets lie. It is to be called before the next Cut, and after that returns
+// of each key it sets lie. It is to be called before the next Stage, and after that may return
 // nothing. The slice is valid until the next Placed.
 func (l *Log) Placed() []Placed {
 	l.placed = l.placed[:0]
-	if l.free != nil {
-		l.placed = l.state.placed(l.placed, l.free)
+	if l.last != nil {
+		l.placed = l.state.placed(l.placed, l.last)
 	}
 	return l.placed
 }

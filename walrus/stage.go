@@ -34,6 +34,11 @@ func (l *Log) Stage(b *Batch) error {
 	for _, t := range l.topics {
 		t.staged.first, t.staged.next = t.trial.first, t.trial.next // as in record.copyTo
 	}
+	if len(l.open.ops) == 0 && l.free != nil {
+		// The memory of the group published last is in the processor's caches.
+		l.open, l.free, l.last = l.free, l.open, nil
+		l.open.reset()
+	}
 	for i := range ops {
 		l.encode(&ops[i])
 	}
@@ -186,7 +191,7 @@ func (l *Log) Cut() *Group {
 	for _, t := range l.topics {
 		t.cutFrom, t.stagedFrom = t.stagedFrom, noIndex
 	}
-	l.flight, l.open, l.free = g, l.free, nil
+	l.flight, l.open, l.free, l.last = g, l.free, nil, nil
 	l.open.reset()
 	return g
 }
