@@ -89,8 +89,18 @@ var inWalrus = []bug{
 	},
 	{
 		"entries in a row get the term of the first", "TestRandomLives", "walrus/group.go",
+		"	return p.kind == kindEntry && e.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags",
+		"	return p.kind == kindEntry && e.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.flags == e.flags",
+	},
+	{
+		"a header's checksum follows from that of a copy", "TestHeadersInARow", "walrus/group.go",
+		"	return p.kind == kindEntry && e.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags",
 		"	return p.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags",
-		"	return p.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.flags == e.flags",
+	},
+	{
+		"a header's checksum follows from that of a longer record", "TestHeadersInARow", "walrus/sign.go",
+		"	if s.last != nil && op.follows(s.last, 1) && op.length == s.last.length {",
+		"	if s.last != nil && op.follows(s.last, 1) {",
 	},
 	{
 		"entries in a row are not in the seal", "TestRandomLives", "walrus/publish.go",

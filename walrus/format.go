@@ -20,6 +20,7 @@ const (
 	// comes to the same whatever the message was.
 	groupHeaderSummed  = groupHeaderBytes - 4
 	recordHeaderSummed = recordHeaderBytes - 4
+	recordSumAt        = recordHeaderSummed - 4 // the payload's CRC
 
 	alignBytes = 8
 
@@ -128,18 +129,14 @@ func (r *record) copyTo(to *record) {
 // size returns how many bytes the record takes.
 func (r *record) size() int { return recordHeaderBytes + roundUp(r.payload(), alignBytes) }
 
-// put encodes the header into the first 32 bytes of p, and returns its CRC, which starts
-// from seed(salt, seedRecord).
-func (r *record) put(p []byte, start uint32) uint32 {
-	_ = p[recordHeaderBytes-1]
+// put encodes the header, without its own checksum, into the first 28 bytes of p.
+func (r *record) put(p []byte) {
+	_ = p[recordHeaderSummed-1]
 	// One store, because the CRC loads the 8 bytes at once; see copyTo.
 	binary.LittleEndian.PutUint64(p[0:], uint64(r.length)|uint64(r.topic)<<32|uint64(r.kind)<<48|uint64(r.flags)<<56)
 	binary.LittleEndian.PutUint64(p[8:], r.index)
 	binary.LittleEndian.PutUint64(p[16:], r.term)
-	binary.LittleEndian.PutUint32(p[24:], r.sum)
-	crc := sum(start, p[:recordHeaderSummed])
-	binary.LittleEndian.PutUint32(p[28:], crc)
-	return crc
+	binary.LittleEndian.PutUint32(p[recordSumAt:], r.sum)
 }
 
 // getRecord decodes a record header, and reports whether its checksum holds.

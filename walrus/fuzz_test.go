@@ -84,7 +84,8 @@ func FuzzParts(f *testing.F) {
 			}},
 			{recordHeaderBytes, 0, seedRecord, func() bool {
 				r, ok := getRecord(p[:], salt)
-				r.put(again[:], seed(salt, seedRecord))
+				s := newSigner(salt)
+				s.header(&placed{record: r}, again[:])
 				return ok
 			}},
 			{trailerBytes, trailerMagic, seedTrailer, func() bool {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 
 	"github.com/octopii-go/octopii/runtime"
 )
@@ -22,7 +21,7 @@ func (p *placed) at(off int64) uint32 { return uint32((off + int64(p.off)) / ali
 // follows reports whether the record is an entry n behind an entry e, and differs from it in index
 // and length only.
 func (p *placed) follows(e *placed, n uint64) bool {
-	return p.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags
+	return p.kind == kindEntry && e.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags
 }
 
 // in returns the payload in the bytes of the group.
@@ -131,55 +130,6 @@ func (g *Group) close(h groupHeader, salt uint64) {
 	g.header, g.salt, g.signed = h, salt, false
 	g.end = h.lsn + uint64(h.size())
 	g.buf = append(g.buf, zeros[:trailerBytes]...)
-}
-
-// sign writes the headers and the trailer, and with them every checksum. Nothing before needs
-// one, so that it is work for the lane, done once, when the segment is known for certain.
-func (g *Group) sign() {
-	if g.signed {
-		return
-	}
-	group := g.bytes()
-	g.sum = seed(g.salt, seedGroup)
-	start := seed(g.salt, seedRecord)
-	for i := range g.ops {
-		op := &g.ops[i]
-		switch {
-		case op.kind.carries():
-			op.sum = payloadSum(g.salt, op.topic, op.index, op.in(group))
-		case op.kind == kindLink:
-			op.sum = g.sumOfMain(op)
-		}
-		g.signRecord(op, start)
-	}
-	g.signEnds()
-	g.signed = true
-}
-
-// signRecord writes the header of a record, whose payload CRC is known. Its checksum starts from start.
-func (g *Group) signRecord(op *placed, start uint32) {
-	own := op.put(g.bytes()[op.off:], start)
-	g.sum = own ^ skipHeader(g.sum^start)
-}
-
-// signEnds writes the group's header and its trailer.
-func (g *Group) signEnds() {
-	group := g.bytes()
-	g.header.put(group, g.salt)
-	g.sum = sum(g.sum, group[:groupHeaderSummed])
-	t := trailer{records: g.header.records, end: g.end, sum: g.sum}
-	t.put(group[len(group)-trailerBytes:], g.salt)
-}
-
-// sumOfMain returns the payload CRC of the record that a link stands for, which lies in
-// front of it and has been signed.
-func (g *Group) sumOfMain(link *placed) uint32 {
-	at := sort.Search(len(g.ops), func(i int) bool { return g.ops[i].off >= link.length })
-	main := &g.ops[at] // there is one: the link itself lies behind
-	if main.off != link.length || main.kind != kindEntry || main.index != link.index {
-		panic(fmt.Sprintf("walrus: link of entry %d points to %d, where it is not", link.index, link.length))
-	}
-	return main.sum
 }
 
 // sets reports whether the group gives the key a value.

@@ -12,7 +12,7 @@ const testSalt = 0xfeedface
 // the record where it points is added, if there is one. It returns the group CRC.
 func (g *Group) seal(h groupHeader, salt uint64) uint32 {
 	g.close(h, salt)
-	g.sum = seed(salt, seedGroup)
+	signer := newSigner(salt)
 	sums := map[uint32]uint32{}
 	for i := range g.ops {
 		op := &g.ops[i]
@@ -23,9 +23,9 @@ func (g *Group) seal(h groupHeader, salt uint64) uint32 {
 		case op.kind == kindLink:
 			op.sum += sums[op.length]
 		}
-		g.signRecord(op, seed(salt, seedRecord))
+		signer.header(op, g.bytes()[op.off:])
 	}
-	g.signEnds()
+	g.signEnds(signer.group)
 	return g.sum
 }
 
@@ -197,7 +197,8 @@ func TestGroupSumCoversItsRecords(t *testing.T) {
 		t.Fatal("no record")
 	}
 	r.term++
-	r.put(head, seed(testSalt, seedRecord))
+	s := newSigner(testSalt)
+	s.header(&placed{record: r}, head)
 	if groups, f := v.scan(); groups != 2 || f.Verdict < Torn {
 		t.Errorf("a record exchanged for another: %d groups, %+v", groups, f)
 	}

@@ -30,3 +30,25 @@ func skipHeader(diff uint32) (after uint32) {
 	}
 	return after
 }
+
+// counted is by how much the CRCs of two record headers, up to the payload's CRC, differ if only the
+// index does and is one higher: by how many zero bits that one ends in.
+var counted = [64]uint32{
+	0xf20c0dfe, 0x13f860f3, 0xd5fccc18, 0x5c19e33f, 0x4a3fcb80, 0x66739afe, 0x3eeb3802, 0x8fda7dfa,
+	0xe85480fb, 0x27497af9, 0xbc9ef80c, 0x8edd8b17, 0xea5b6d21, 0x2356a14d, 0xb4a14f64, 0x9ea2e5c7,
+	0xcaa5b081, 0x62ab1a0d, 0x375a39e4, 0x9cb87e36, 0xce908763, 0x6ac175c9, 0x278ee66c, 0xbd11c126,
+	0x8dc3f943, 0xec678989, 0x2f2f681d, 0xac52ddc4, 0xaf45c087, 0xa96bfa01, 0xa5378f0d, 0xbd8f6515,
+	0x8cfeb125, 0xee1d1945, 0x2bda4985, 0xa5b89ef4, 0xbc9146e7, 0x8ec2f6c1, 0xea65968d, 0x232b5615,
+	0xb45aa1d4, 0x9f5538a7, 0xc94a0a41, 0x65746f8d, 0x38e4d2e4, 0x83c5a836, 0xf06b2b63, 0x17362dc9,
+	0xdc60566c, 0x4f20d7d7, 0x6c4da250, 0x2a97495e, 0xa7229f42, 0xb9a5458b, 0x84aaf019, 0xfeb59b3d,
+	0x0a8b4d75, 0xe71a9714, 0x39d55527, 0x81a6a7b0, 0xf4ad346f, 0x1eba13d1, 0xcf782a5c, 0x69102fb7,
+}
+
+// sumAfter returns the CRC of a record header that has been summed up to the payload's CRC, which is given.
+func sumAfter(most, payload uint32) uint32 {
+	crc := ^most ^ payload
+	for range 4 {
+		crc = castagnoli[byte(crc)] ^ crc>>8
+	}
+	return ^crc
+}
