@@ -152,4 +152,9 @@ var inWalrus = []bug{
 		"	l.end = g.off",
 		"",
 	},
+	{
+		"what chores have staged keeps out a batch for ever", "TestChoresKeepNobodyOut", "walrus/stage.go",
+		"	if errors.Is(err, ErrFull) && l.flight == nil && len(l.open.ops) > 0 && l.open.idle() {",
+		"	if errors.Is(err, ErrFull) && l.open == nil {",
+	},
 }

@@ -1,6 +1,9 @@
 package walrus
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Stage encodes a batch into the open group, all of it or, with an error,
 // nothing. The bytes are copied. Errors match
@@ -15,6 +18,25 @@ import "fmt"
 // An empty batch stages nothing. Staged changes are visible to nobody
 // until they are published.
 func (l *Log) Stage(b *Batch) error {
+	err := l.stage(b)
+	if errors.Is(err, ErrFull) && l.flight == nil && len(l.open.ops) > 0 && l.open.idle() {
+		// Only what chores did is in the way, which waits for others and would never be cut. They do it again.
+		l.unstage()
+		err = l.stage(b)
+	}
+	return err
+}
+
+// unstage forgets what has been staged since the last publish.
+func (l *Log) unstage() {
+	for _, t := range l.topics {
+		t.staged, t.cutFrom, t.stagedFrom = t.live, noIndex, noIndex
+	}
+	l.stagedTxs = append(l.stagedTxs[:0], l.txs...)
+	l.open.reset()
+}
+
+func (l *Log) stage(b *Batch) error {
 	if l.failed != nil {
 		return l.failed
 	}

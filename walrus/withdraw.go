@@ -37,11 +37,7 @@ func (l *Log) Withdraw(g *Group) bool {
 		return false
 	}
 	l.end = g.off
-	for _, t := range l.topics {
-		t.staged, t.cutFrom, t.stagedFrom = t.live, noIndex, noIndex
-	}
-	l.stagedTxs = append(l.stagedTxs[:0], l.txs...)
-	l.open.reset()
+	l.unstage()
 	l.flight, l.free = nil, g
 	return true
 }
