@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
@@ -14,6 +15,7 @@ func FuzzRequest(f *testing.F) {
 	s.handlers["echo"] = func(context.Context, runtime.NodeID, []byte) ([]byte, error) { return nil, nil }
 	f.Add([]byte("\x04echobody"))
 	f.Add([]byte{255, 1})
+	f.Add(bytes.Repeat([]byte{255}, 300))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, p []byte) {
 		h, body := s.find(p)

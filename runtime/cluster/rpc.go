@@ -64,7 +64,8 @@ func (s *services) find(req []byte) (Handler, []byte) {
 	if len(req) == 0 || len(req) < 1+int(req[0]) {
 		return nil, nil
 	}
-	name, body := string(req[1:1+req[0]]), req[1+req[0]:]
+	end := 1 + int(req[0])
+	name, body := string(req[1:end]), req[end:]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.handlers[name], body
