@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/metrics"
-	"runtime/pprof"
 	"slices"
 	"time"
 
@@ -123,16 +122,12 @@ func (b *shipBench) turn(c *carrier, size int64, counts bool) (err error) {
 	stop := watchHeap(&c.peak)
 	defer stop()
 	began := time.Now()
-	if b.profile != "" && counts && c.system == oursSystem {
-		f, err := os.Create(b.profile)
+	if counts && c.system == oursSystem {
+		stop, err := startProfile(b.profile)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+		defer stop()
 	}
 	if err := c.carry(); err != nil {
 		return err

@@ -3,9 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"syscall"
 	"time"
@@ -26,17 +24,11 @@ const ours = "octopii, all checks"
 func benchSim(quick bool, profile string) ([]row, error) {
 	// One core: the scheduler is single-threaded, and so is the peer's loop.
 	runtime.GOMAXPROCS(1)
-	if profile != "" {
-		f, err := os.Create(profile)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return nil, err
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := startProfile(profile)
+	if err != nil {
+		return nil, err
 	}
+	defer stop()
 	ops := 200_000
 	if quick {
 		ops = 40_000

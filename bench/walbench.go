@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"strings"
 )
 
@@ -40,17 +39,11 @@ func (b *walBench) run() error {
 	if b.disk, err = diskOf(root); err != nil {
 		return err
 	}
-	if b.profile != "" {
-		f, err := os.Create(b.profile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := startProfile(b.profile)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	for _, w := range workloads(b.quick) {
 		if !strings.Contains(w.name, b.only) {
 			continue

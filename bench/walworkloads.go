@@ -207,6 +207,23 @@ func prepareRead(entries int) func(workload, *lane) (operation, error) {
 	}
 }
 
+// after does something, which is not timed, before each time that the operation is.
+func after(before func() error, timed operation) operation {
+	return func(n int, took *[]time.Duration) (sum time.Duration, err error) {
+		for range n {
+			if err := before(); err != nil {
+				return 0, err
+			}
+			elapsed, err := timed(1, took)
+			if err != nil {
+				return 0, err
+			}
+			sum += elapsed
+		}
+		return sum, nil
+	}
+}
+
 // prepareOpen opens a log again that was closed with that many entries in it. The closing is not timed.
 func prepareOpen(entries int) func(workload, *lane) (operation, error) {
 	return func(w workload, l *lane) (operation, error) {
@@ -217,20 +234,7 @@ func prepareOpen(entries int) func(workload, *lane) (operation, error) {
 		if err := fill(w, l.store, entries); err != nil {
 			return nil, err
 		}
-		timed := each(o.reopen)
-		return func(n int, took *[]time.Duration) (sum time.Duration, err error) {
-			for range n {
-				if err := o.shut(); err != nil {
-					return 0, err
-				}
-				elapsed, err := timed(1, took)
-				if err != nil {
-					return 0, err
-				}
-				sum += elapsed
-			}
-			return sum, nil
-		}, nil
+		return after(o.shut, each(o.reopen)), nil
 	}
 }
 
@@ -243,21 +247,14 @@ func prepareCut(cut func(c cutter, n int, payload []byte) error) func(workload, 
 			return nil, errNotOffered
 		}
 		payloads := payloadsOf(1, w.bytes)
-		timed := each(func() error { return cut(c, appendsPerCut/2, payloads[0]) })
-		return func(n int, took *[]time.Duration) (sum time.Duration, err error) {
-			for range n {
-				for range appendsPerCut {
-					if err := l.store.append(payloads); err != nil {
-						return 0, err
-					}
+		appends := func() error {
+			for range appendsPerCut {
+				if err := l.store.append(payloads); err != nil {
+					return err
 				}
-				elapsed, err := timed(1, took)
-				if err != nil {
-					return 0, err
-				}
-				sum += elapsed
 			}
-			return sum, nil
-		}, nil
+			return nil
+		}
+		return after(appends, each(func() error { return cut(c, appendsPerCut/2, payloads[0]) })), nil
 	}
 }
