@@ -36,6 +36,19 @@ func (d *driver) put(t *testing.T, f func(s *script)) {
 	}
 }
 
+// publish makes a batch durable and visible.
+func publish(t *testing.T, files runtime.FS, l *walrus.Log, b *walrus.Batch) {
+	t.Helper()
+	if err := l.Stage(b); err != nil {
+		t.Fatal(err)
+	}
+	g := l.Cut()
+	if err := walrus.Flush(files, g); err != nil {
+		t.Fatal(err)
+	}
+	l.Publish(g)
+}
+
 func TestOptionsAreValidated(t *testing.T) {
 	good := options(1)
 	if err := good.Validate(); err != nil {
@@ -382,14 +395,7 @@ func TestMirrorsCannotChange(t *testing.T) {
 		}
 		var b walrus.Batch
 		b.Entry(1, 1, 1, 0, []byte("x"))
-		if err := l.Stage(&b); err != nil {
-			t.Fatal(err)
-		}
-		g := l.Cut()
-		if err := walrus.Flush(disk, g); err != nil {
-			t.Fatal(err)
-		}
-		l.Publish(g)
+		publish(t, disk, l, &b)
 		disk.losePower(imageNone)
 		o.Mirror = c.after
 		if _, _, err := walrus.Open(disk, o); !errors.Is(err, walrus.ErrMirror) {

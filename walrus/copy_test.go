@@ -124,14 +124,7 @@ func TestTruncatedCopyIsNotPlaced(t *testing.T) {
 	b.Repair(mainTopic, 1, 1, 0, []byte("one"))
 	b.Repair(mainTopic, 2, 1, 0, []byte("two"))
 	b.TruncateFront(mainTopic, 2)
-	if err := d.log.Stage(&b); err != nil {
-		t.Fatal(err)
-	}
-	g := d.log.Cut()
-	if err := walrus.Flush(d.disk, g); err != nil {
-		t.Fatal(err)
-	}
-	d.log.Publish(g)
+	publish(t, d.disk, d.log, &b)
 	if placed := d.log.Placed(); len(placed) != 1 || placed[0].Index != 2 {
 		t.Errorf("placed %+v", placed)
 	}
@@ -293,14 +286,7 @@ func TestRetention(t *testing.T) {
 			_, next := d.log.Bounds(otherTopic)
 			var b walrus.Batch
 			b.Entry(otherTopic, next, 1, 0, make([]byte, 400+i%50))
-			if err := d.log.Stage(&b); err != nil {
-				t.Fatal(err)
-			}
-			g := d.log.Cut()
-			if err := walrus.Flush(d.disk, g); err != nil {
-				t.Fatal(err)
-			}
-			d.log.Publish(g)
+			publish(t, d.disk, d.log, &b)
 			if err := d.chores(); err != nil {
 				t.Fatal(err)
 			}

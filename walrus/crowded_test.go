@@ -19,25 +19,11 @@ func TestChoresKeepNobodyOut(t *testing.T) {
 	for index := uint64(1); index < 20; index++ {
 		var b walrus.Batch
 		b.Entry(otherTopic, index, 1, 0, make([]byte, 928)) // a group by itself
-		if err := l.Stage(&b); err != nil {
-			t.Fatalf("entry %d: %v", index, err)
-		}
-		g := l.Cut()
-		if err := walrus.Flush(disk, g); err != nil {
-			t.Fatal(err)
-		}
-		l.Publish(g)
+		publish(t, disk, l, &b)
 	}
-	b := walrus.Batch{}
+	var b walrus.Batch
 	b.Set(stateKey, []byte("small"))
-	if err := l.Stage(&b); err != nil {
-		t.Fatal(err)
-	}
-	g := l.Cut()
-	if err := walrus.Flush(disk, g); err != nil {
-		t.Fatal(err)
-	}
-	l.Publish(g)
+	publish(t, disk, l, &b)
 	if first, next := l.Bounds(otherTopic); next != 20 || first < 17 {
 		t.Errorf("entries [%d, %d) are kept in the end", first, next)
 	}
