@@ -175,7 +175,8 @@
 //
 // Torn and uncertain bytes are left out, and stay in their file. The [Report] says so. Uncertain
 // is what one disk cannot decide: the last group, damaged in several places, with
-// nothing written later. If the disk does not rot it was torn, and never acknowledged.
+// nothing written later. If the disk does not rot it was torn, and never acknowledged. With
+// Options.RefuseUncertain Open leaves that to the caller.
 // On corrupt, Open fails and has changed nothing. With Options.Holes it goes on if all that is
 // damaged are payloads of entries: then it is known what is lost, and the report names it.
 // Where a record's own header is damaged nobody knows what it was; it may have

@@ -16,6 +16,9 @@ var (
 	// ErrCorrupt means that bytes which were durable are damaged or gone. The
 	// error is a *CorruptError.
 	ErrCorrupt = errors.New("log is corrupt")
+	// ErrUncertain means that the last group does not verify, and that whether it was torn or has rotted
+	// cannot be decided on this disk alone; only with Options.RefuseUncertain.
+	ErrUncertain = errors.New("the last group may have been acknowledged")
 	// ErrCompacted means that entries asked for lie before the topic's first.
 	ErrCompacted = errors.New("entries are no longer in the log")
 	// ErrGap means that an index does not follow the topic's last, or that

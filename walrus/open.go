@@ -15,6 +15,7 @@ import (
 // The report is never nil, whatever the error. Errors match
 //   - runtime.ErrLocked: another process has the log open;
 //   - ErrCorrupt: durable bytes are damaged or missing; nothing was changed;
+//   - ErrUncertain: the last group may have been acknowledged, see Options.RefuseUncertain; nothing was changed;
 //   - ErrFailed: a sync failed; halt, and open again in the next life;
 //   - ErrVersion and ErrMirror;
 //   - the file system's error, if a file could not be read in 8 attempts. That is not

@@ -67,6 +67,11 @@ type Options struct {
 	// shows which they are. The report is not clean then and names them. To read one is an
 	// error, until Batch.Repair has given the log its payload back.
 	Holes bool
+	// RefuseUncertain makes Open fail with ErrUncertain, before it changes anything, if the last group is
+	// Uncertain. Who cannot bear to lose it looks at the report, asks others, and opens again without the
+	// option. Otherwise Open leaves the group out: only the report of that one Open says so, which a crash
+	// right behind it takes away.
+	RefuseUncertain bool
 	// VerifyOnOpen makes Open verify every checksum, and ignore the seals.
 	VerifyOnOpen bool
 }

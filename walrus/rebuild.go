@@ -101,6 +101,9 @@ func (r *recovery) startFrom(u *unit) error {
 	if err := r.replay(); err != nil {
 		return err
 	}
+	if err := r.confirm(); err != nil {
+		return err
+	}
 	for _, t := range r.state.topics {
 		t.settleCopies()
 	}

@@ -166,3 +166,13 @@ func (r *recovery) note(f Finding) error {
 	r.report.note(f)
 	return nil
 }
+
+// confirm leaves to the caller what nobody else can decide, if he wants to be asked.
+func (r *recovery) confirm() error {
+	for _, f := range r.report.Findings {
+		if r.o.RefuseUncertain && f.Verdict == Uncertain {
+			return fmt.Errorf("walrus: %w: %s: %d bytes in %s at %d", ErrUncertain, f.What, f.Bytes, f.File, f.Offset)
+		}
+	}
+	return nil
+}

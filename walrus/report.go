@@ -17,7 +17,7 @@ const (
 	Torn
 	// Uncertain: the last group does not verify, no later write vouches for it,
 	// and whether it was torn or rotted cannot be decided on this disk alone. It was
-	// left out. If the disk does not rot, it was torn.
+	// left out, or the log did not open, see Options.RefuseUncertain. If the disk does not rot, it was torn.
 	Uncertain
 	// Corrupt: bytes that were durable are damaged or missing. The log did not
 	// open, and nothing was changed.
