@@ -18,6 +18,9 @@ type WalConfig struct {
 	MayFill bool
 	// MayMisread: reads may show what was not written there, or more may be damaged than what was claimed.
 	MayMisread bool
+	// TailRots: what was written last may be damaged, too, which one disk cannot tell from what was torn, and
+	// what was on its way beside it.
+	TailRots bool
 	// Rots: bytes rot, and logs are expected to mend entries.
 	Rots bool
 	// KeepBytes is what the topic WalKept keeps, KeepSegments in how many segments WalRecent does.
@@ -95,6 +98,8 @@ type walLog struct {
 	overdue [WalTopics]uint64 // groups since the topic should have been cut
 
 	found *walFound // what the log is said to hold; nil: nothing was said
+	// named is what reports have said since the log was open last: a node may end between a report and that.
+	named []walFinding
 }
 
 // NewWal returns a suite that has seen nothing.

@@ -117,6 +117,16 @@ func (t *walTrace) append(id uint64, topic uint16, n uint32, first uint64, segme
 	t.emit(WalPlaced, uint64(topic), id, 0, uint64(n), file)
 }
 
+// writeTwo writes two entries, of which the second lies in 20 bytes of a file, and crashes.
+func (t *walTrace) writeTwo() {
+	t.write(1, walA)
+	t.read(9, 1, walContent(walA))
+	t.write(2, walB)
+	t.disk["f"] = walB.Payload()
+	t.emit(WalPlaced, WalMain, 2, 0, 20, "f")
+	t.crash()
+}
+
 func (t *walTrace) crash() { t.emit(runtime.WorldPowerLoss, 0, 0, 0, 0, "") }
 
 // read lets call id read entry index of the main topic, as content.
@@ -172,29 +182,32 @@ var walCases = []struct {
 		t.open(1, walA)
 	}},
 	{"the last group is lost and named", "", func(t *walTrace) {
-		t.write(1, walA)
-		t.read(9, 1, walContent(walA))
-		t.write(2, walB)
-		t.disk["f"] = walB.Payload()
-		t.emit(WalPlaced, WalMain, 2, 0, 20, "f")
-		t.crash()
+		t.writeTwo()
 		t.emit(WalFinding, walUncertain, 0, 20, 0, "f")
 		t.open(1, walA)
 	}},
 	{"lost and half named", "wal/lost", func(t *walTrace) {
-		t.write(1, walA)
-		t.write(2, walB)
-		t.disk["f"] = walB.Payload()
-		t.emit(WalPlaced, WalMain, 2, 0, 20, "f")
-		t.crash()
+		t.writeTwo()
 		t.emit(WalFinding, walUncertain, 0, 19, 0, "f")
 		t.open(1, walA)
 	}},
-	{"lost and called torn", "wal/lost", func(t *walTrace) {
-		t.write(1, walA)
+	{"named, and lost when it is open", "", func(t *walTrace) {
+		t.writeTwo()
+		t.emit(WalFinding, walUncertain, 0, 20, 0, "f")
 		t.crash()
-		t.emit(WalFinding, walUncertain-1, 0, 100, 0, "f")
-		t.open(1)
+		t.open(1, walA)
+	}},
+	{"named, there, and lost the next time", "wal/lost", func(t *walTrace) {
+		t.writeTwo()
+		t.emit(WalFinding, walUncertain, 0, 20, 0, "f")
+		t.open(1, walA, walB)
+		t.crash()
+		t.open(1, walA)
+	}},
+	{"lost and called torn", "wal/lost", func(t *walTrace) {
+		t.writeTwo()
+		t.emit(WalFinding, walTorn, 0, 20, 0, "f")
+		t.open(1, walA)
 	}},
 	{"an older value", "wal/lost", func(t *walTrace) {
 		t.write(1, walValue(1))
@@ -525,6 +538,25 @@ func TestWalRules(t *testing.T) {
 	for _, r := range WalRules() {
 		if !broken[r.Signature()] {
 			t.Errorf("no case breaks %s", r.Signature())
+		}
+	}
+}
+
+// Where what was written last may rot, a report that calls it torn has named it.
+func TestTornNamesWhereTailsRot(t *testing.T) {
+	for rots, want := range map[bool]string{true: "", false: "wal/lost"} {
+		tr := &walTrace{disk: map[string][]byte{}}
+		tr.WalSuite = NewWal(WalConfig{Image: tr, GroupBytes: 4096, TailRots: rots})
+		tr.open(1)
+		tr.writeTwo()
+		tr.emit(WalFinding, walTorn, 0, 20, 0, "f")
+		tr.open(1, walA)
+		got := ""
+		if v := tr.Finish(); v != nil {
+			got = v.Signature()
+		}
+		if got != want {
+			t.Errorf("tails rot %v: got %q, want %q", rots, got, want)
 		}
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"github.com/octopii-go/octopii/runtime"
 )
 
-// walUncertain is the verdict from which on a report names bytes as lost, as package
-// walrus counts them.
-const walUncertain = 3
+// Verdicts, as package walrus counts them: from walUncertain on a report names bytes as lost.
+const (
+	walTorn      = 2
+	walUncertain = 3
+)
 
 // walFinding is bytes of which a report says that they may have held something.
 type walFinding struct {
@@ -19,9 +21,8 @@ type walFinding struct {
 // walFound is what an open log is said to hold.
 type walFound struct {
 	walState
-	bounds   [WalTopics][2]uint64 // nothing was said yet: zeros
-	labels   [WalTopics]uint64
-	findings []walFinding
+	bounds [WalTopics][2]uint64 // nothing was said yet: zeros
+	labels [WalTopics]uint64
 }
 
 // observeFound takes what an open log is said to hold, until WalOpened.
@@ -56,8 +57,8 @@ func (s *WalSuite) observeFound(r *runtime.Record) {
 			f.keys[r.A] = &walRecord{content: r.B}
 		}
 	case WalFinding:
-		if ok = true; r.A >= walUncertain {
-			f.findings = append(f.findings, walFinding{string(r.Note), int64(r.B), int64(r.B + r.C)})
+		if ok = true; r.A >= walUncertain || s.cfg.TailRots && r.A == walTorn {
+			l.named = append(l.named, walFinding{string(r.Note), int64(r.B), int64(r.B + r.C)})
 		}
 	}
 	if !ok {
@@ -97,7 +98,7 @@ func (s *WalSuite) opened(l *walLog, r *runtime.Record) {
 	}
 	l.misplace()
 	l.settle(r.C > 0)
-	l.open = true
+	l.open, l.named = true, nil
 	if !l.live.empty() {
 		s.recovered++
 	}
@@ -123,7 +124,7 @@ func (s *WalSuite) cameBack(l *walLog, f *walFound, r *runtime.Record) bool {
 	case len(l.flight) > 0 && f.equal(&with):
 		l.publish()
 		return true
-	case f.equal(&l.base) && l.lastNamed(f.findings):
+	case f.equal(&l.base) && l.lastNamed():
 		l.live, l.last, l.flight = l.base.clone(), nil, nil
 		return true
 	}
@@ -152,13 +153,13 @@ func (l *walLog) settle(again bool) {
 	l.ahead = l.live.clone()
 }
 
-// lastNamed reports whether findings name all that the log holds of the group that was
+// lastNamed reports whether reports name all that the log holds of the group that was
 // published last.
-func (l *walLog) lastNamed(findings []walFinding) bool {
+func (l *walLog) lastNamed() bool {
 	for _, b := range l.last {
 		for _, key := range b.keys {
 			e := l.live.record(key)
-			named := e == nil || slices.ContainsFunc(findings, func(f walFinding) bool {
+			named := e == nil || slices.ContainsFunc(l.named, func(f walFinding) bool {
 				return f.file == e.file && f.off <= e.off && e.off+int64(e.size) <= f.to
 			})
 			if !named {
@@ -166,7 +167,7 @@ func (l *walLog) lastNamed(findings []walFinding) bool {
 			}
 		}
 	}
-	return len(l.last) > 0 && len(findings) > 0
+	return len(l.last) > 0 && len(l.named) > 0
 }
 
 // explain says which rule a recovered state breaks that is neither the acknowledged one

@@ -32,9 +32,17 @@ func (s *walService) node(id runtime.NodeID) runtime.Node {
 }
 
 func (s *walService) judge(image oracle.Image) judge {
-	return oracle.NewWal(oracle.WalConfig{Image: image, GroupBytes: walOptions.GroupBytes,
-		MayFill: s.setup.Faults.Space.Bytes > 0, MayMisread: walMayMisread(&s.setup.Faults),
-		Rots: s.setup.Faults.Rot > 0, KeepBytes: uint64(walOptions.Retain[0].Bytes), KeepSegments: uint64(walOptions.Retain[1].Segments)})
+	f := &s.setup.Faults
+	return oracle.NewWal(oracle.WalConfig{
+		Image:        image,
+		GroupBytes:   walOptions.GroupBytes,
+		MayFill:      f.Space.Bytes > 0,
+		MayMisread:   walMayMisread(f),
+		TailRots:     f.Budget == faults.BudgetTail,
+		Rots:         f.Rot > 0,
+		KeepBytes:    uint64(walOptions.Retain[0].Bytes),
+		KeepSegments: uint64(walOptions.Retain[1].Segments),
+	})
 }
 
 // walMayMisread: whole sectors are lost, or reads show others.
@@ -60,7 +68,8 @@ func (s *walService) command(c *client, _ []runtime.NodeID) []byte {
 	case dice < 76:
 		q.Batches = [][]oracle.WalChange{walTruncation(c)}
 	case dice < 90:
-		q.Ask, q.Back, q.Count = oracle.WalRead, uint32(c.choose.Below(walKeep)), uint32(c.choose.Below(8))
+		// The nearer to the end the more often: a topic whose front is cut off every now and then has little else.
+		q.Ask, q.Back, q.Count = oracle.WalRead, uint32(c.choose.Below(1+c.choose.Below(walKeep))), uint32(c.choose.Below(8))
 	case dice < 93:
 		q.Ask = oracle.WalScan
 	case dice < 98:

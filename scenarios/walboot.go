@@ -62,6 +62,9 @@ func (b *walBoot) look(files runtime.FS) {
 // open opens the log and reads all of it.
 func (b *walBoot) open(files runtime.FS) error {
 	log, report, err := walrus.Open(files, b.options)
+	if err == nil || errors.Is(err, walrus.ErrUncertain) {
+		b.findings(report)
+	}
 	if err != nil {
 		return err
 	}
@@ -79,9 +82,6 @@ func (b *walBoot) open(files runtime.FS) error {
 	for _, tx := range log.Prepared() {
 		b.say(runtime.Event{Kind: oracle.WalDoubtFound, A: tx.ID, B: hashTx(&tx)})
 	}
-	for _, f := range report.Findings {
-		b.say(runtime.Event{Kind: oracle.WalFinding, A: uint64(f.Verdict), B: uint64(f.Offset), C: uint64(f.Bytes), Note: []byte(f.File)})
-	}
 	opened := runtime.Event{Kind: oracle.WalOpened, A: uint64(report.Verdict), C: uint64(report.Reappended)}
 	if report.Fresh {
 		opened.B = 1
@@ -89,6 +89,12 @@ func (b *walBoot) open(files runtime.FS) error {
 	b.say(opened)
 	b.events = append(b.events, walPlaces(report.Placed)...)
 	return nil
+}
+
+func (b *walBoot) findings(report *walrus.Report) {
+	for _, f := range report.Findings {
+		b.say(runtime.Event{Kind: oracle.WalFinding, A: uint64(f.Verdict), B: uint64(f.Offset), C: uint64(f.Bytes), Note: []byte(f.File)})
+	}
 }
 
 // readTopic says what a topic holds, by its index and by its bytes.

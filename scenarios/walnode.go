@@ -110,6 +110,7 @@ func (n *walNode) Boot(env runtime.Env) {
 	job := &walBoot{inspect: draw%4 == 0, again: draw>>2%4 == 0}
 	n.options.Reopen, n.options.VerifyOnOpen, n.scrubs = draw>>40%2 == 0, draw>>41%4 == 0, draw>>43%2 == 0
 	n.options.Holes, n.takesBack = draw>>44%4 > 0, draw>>46%2 == 0
+	n.options.RefuseUncertain = true
 	switch draw >> 4 % 8 {
 	case 0:
 		n.endAt = env.Now().Add(time.Duration(draw >> 8 % uint64(walBootEndMax)))
@@ -138,6 +139,11 @@ func (n *walNode) opened(job *walBoot, err error) {
 	case errors.Is(err, walrus.ErrFailed):
 		n.env.Halt(err)
 		return
+	case errors.Is(err, walrus.ErrUncertain): // once that is said, let it be lost
+		n.tell(job)
+		n.options.RefuseUncertain = false
+		n.open(&walBoot{again: job.again})
+		return
 	case err != nil: // it is open, perhaps, and could not be read
 		n.options.Holes = n.options.Holes || errors.Is(err, walrus.ErrCorrupt)
 		n.pause = min(max(2*n.pause, walOpenPause), walOpenMost)
@@ -145,9 +151,7 @@ func (n *walNode) opened(job *walBoot, err error) {
 		n.arm()
 		return
 	}
-	for _, ev := range job.events {
-		n.env.Trace(ev)
-	}
+	n.tell(job)
 	switch {
 	case n.endOpen:
 		n.env.Halt(errWalEnd)
@@ -156,7 +160,7 @@ func (n *walNode) opened(job *walBoot, err error) {
 		n.open(&walBoot{})
 		return
 	}
-	n.phase, n.endAt, n.pause = walServing, runtime.Never, 0
+	n.phase, n.endAt, n.pause, n.options.RefuseUncertain = walServing, runtime.Never, 0, true
 	n.ends, n.mends = endsOf(n.log), job.holes
 	for _, call := range n.reopen {
 		n.env.Reply(call, runtime.Done, nil)
@@ -166,6 +170,13 @@ func (n *walNode) opened(job *walBoot, err error) {
 		n.scrubAt = n.choreAt
 	}
 	n.settle()
+}
+
+// tell says what the job has found.
+func (n *walNode) tell(job *walBoot) {
+	for _, ev := range job.events {
+		n.env.Trace(ev)
+	}
 }
 
 // Receive implements runtime.Node. Nobody sends anything.
