@@ -109,6 +109,19 @@ func restart(w *world) {
 	}
 }
 
+// fresh has both of two nodes come anew, again and again, and speak at once: as each brings about a connection, if there is such a thing.
+func fresh(w *world) {
+	for number := range uint64(5) {
+		w.join(1, 2)
+		back := parcel{from: 2, to: 1, number: number, payload: 20}
+		w.send(back)
+		w.deliver(parcel{from: 1, to: 2, number: number, payload: 20})
+		w.deliver(back)
+		w.leave(1)
+		w.leave(2)
+	}
+}
+
 // closed closes one end in the middle of traffic. That nothing comes later is
 // checked by every node of every test.
 func closed(w *world) {

@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) Network) {
 		{"a peer without a route", unknownPeer},
 		{"a route taken away", routeAway},
 		{"a peer restarted elsewhere", restart},
+		{"both speak first", fresh},
 		{"nothing after close", closed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -12,14 +12,13 @@ import (
 
 // The limits of an endpoint, besides those of its queues.
 const (
-	peersMax    = 1024                  // nodes it knows
-	inboundMax  = 2 * peersMax          // connections by which it is dialed, whatever state they are in
-	streamsMax  = 16                    // that a peer may have open to us at a time, on one connection
-	provenAbove = 64                    // of these; from here on the dialer's address is verified first
-	windowBytes = 8 << 20               // a channel's data on its way to it, or not yet read
-	readBytes   = 4 << 10               // a channel's read buffer; frames beyond it are not copied through it
-	gatherBytes = 16 << 10              // small frames that leave in one write
-	kickAfter   = 50 * time.Millisecond // an attempt this old is begun anew when the peer turns up
+	peersMax    = 1024         // nodes it knows
+	inboundMax  = 2 * peersMax // connections by which it is dialed, whatever state they are in
+	streamsMax  = 16           // that a peer may have open to us at a time, on one connection
+	provenAbove = 64           // of these; from here on the dialer's address is verified first
+	windowBytes = 8 << 20      // a channel's data on its way to it, or not yet read
+	readBytes   = 4 << 10      // a channel's read buffer; frames beyond it are not copied through it
+	gatherBytes = 16 << 10     // small frames that leave in one write
 )
 
 // The times that a zero Config stands for.

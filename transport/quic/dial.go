@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go"
-
-	"github.com/octopii-go/octopii/runtime"
 )
 
 // outcome is how an attempt to connect, and the connection if it came to one, has ended.
@@ -20,49 +17,23 @@ type outcome int
 const (
 	failed      outcome = iota // no connection, or one that ended at once
 	lasted                     // a connection of some duration
-	interrupted                // ended by ourselves, to begin anew
+	interrupted                // by another connection, or to begin anew
 )
 
 // connect dials the peer and moves frames until the connection ends.
 func (p *peer) connect(r *route) outcome {
-	ctx, cancel := context.WithCancelCause(r.ctx)
-	defer cancel(nil)
-	a := &attempt{began: time.Now(), cancel: cancel}
 	p.mu.Lock()
-	p.attempt, p.turnedUp = a, false
+	p.turnedUp = false
 	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.attempt, p.live = nil, nil
-		p.tell()
-	}()
-
 	p.dialed.Add(1)
-	conn, welcome, err := p.dial(ctx, r.addr)
+	l, err := p.dial(r.ctx, r.addr)
 	if err != nil {
 		p.failed.Add(1)
-		if ctx.Err() != nil { // reason enough, and no failure of the peer's
-			return interrupted
-		}
-		p.drop()
-		p.mu.Lock()
-		p.failures, p.lastFailure = p.failures+1, err
-		p.tell()
-		p.mu.Unlock()
-		p.e.cfg.Notify(Notice{Kind: Failed, Peer: p.id, Addr: r.addr, Err: err})
-		return failed
+		return p.fail(r, err)
 	}
-	p.mu.Lock()
-	a.connected, a.incarnation, p.live = true, welcome.stamp.incarnation, conn
-	p.tell()
-	p.mu.Unlock()
 	began := time.Now()
-	p.e.cfg.Notify(Notice{Kind: Connected, Peer: p.id, Addr: r.addr})
-	err = p.pump(ctx, conn)
-	p.e.cfg.Notify(Notice{Kind: Disconnected, Peer: p.id, Addr: r.addr, Err: err})
-	switch {
-	case ctx.Err() != nil:
+	switch replaced := l.serve(); {
+	case replaced, r.ctx.Err() != nil:
 		return interrupted
 	case time.Since(began) > p.e.cfg.BackoffMax:
 		return lasted
@@ -70,13 +41,33 @@ func (p *peer) connect(r *route) outcome {
 	return failed
 }
 
-// dial makes a connection and shakes hands. Its error is a *HandshakeError.
-func (p *peer) dial(ctx context.Context, addr string) (*quic.Conn, hello, error) {
-	e := p.e
+// fail draws the consequences of an attempt that came to nothing.
+func (p *peer) fail(r *route, err error) outcome {
+	if r.ctx.Err() != nil { // reason enough, and no failure of the peer's
+		return interrupted
+	}
+	if isReplaced(err) {
+		return failed // at what there was no need for
+	}
+	p.mu.Lock()
+	p.failures, p.lastFailure = p.failures+1, err
+	p.tell()
+	alone := p.live == nil
+	p.mu.Unlock()
+	if alone {
+		p.drop()
+	}
+	p.e.cfg.Notify(Notice{Kind: Failed, Peer: p.id, Addr: r.addr, Err: err})
+	return failed
+}
+
+// dial makes a connection and shakes hands. The link has entered. Its error is a *HandshakeError.
+func (p *peer) dial(ctx context.Context, addr string) (*link, error) {
+	e, life := p.e, ctx
 	late := fmt.Errorf("no answer within %v", e.cfg.HandshakeTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, e.cfg.HandshakeTimeout, late)
 	defer cancel()
-	fail := func(err error) (*quic.Conn, hello, error) {
+	fail := func(err error) (*link, error) {
 		var idle *quic.IdleTimeoutError // at the same time, give or take
 		switch {
 		case ctx.Err() != nil && refusalCode(err) == 0:
@@ -85,7 +76,7 @@ func (p *peer) dial(ctx context.Context, addr string) (*quic.Conn, hello, error)
 			err = late
 		}
 		reason, remote := explain(err)
-		return nil, hello{}, &HandshakeError{Peer: p.id, Addr: addr, Remote: remote, Reason: reason}
+		return nil, &HandshakeError{Peer: p.id, Addr: addr, Remote: remote, Reason: reason}
 	}
 	to, err := e.resolve(ctx, addr)
 	if err != nil {
@@ -95,52 +86,68 @@ func (p *peer) dial(ctx context.Context, addr string) (*quic.Conn, hello, error)
 	if err != nil {
 		return fail(err)
 	}
-	welcome, err := p.greet(ctx, conn)
+	o, err := p.greet(ctx, conn)
 	if err != nil {
 		refuse(conn, err)
 		return fail(err)
 	}
-	return conn, welcome, nil
+	l := p.newLink(life, conn, o)
+	l.addr = addr
+	if err := l.admit(); err != nil {
+		refuse(conn, err)
+		return fail(err)
+	}
+	return l, nil
 }
 
 // greet is the dialer's part of the handshake.
-func (p *peer) greet(ctx context.Context, conn *quic.Conn) (hello, error) {
+func (p *peer) greet(ctx context.Context, conn *quic.Conn) (epoch, error) {
 	own := p.e.cfg.identity()
 	certified, err := certifiedIdentity(conn)
 	if err != nil {
-		return hello{}, err
+		return epoch{}, err
 	}
 	defer context.AfterFunc(ctx, func() { conn.CloseWithError(codeLeft, "") })()
-	welcome, err := p.exchange(ctx, conn, own)
+	number, welcome, err := p.exchange(ctx, conn)
 	// Only now: QUIC cannot tell the peer why a connection is closed before the peer has
 	// confirmed it. And first: if the peer refused us too, this is the better reason.
 	if wrong := checkCertified(certified, own, p.id); wrong != nil {
-		return hello{}, wrong
+		return epoch{}, wrong
 	}
 	if err != nil {
-		return hello{}, err
+		return epoch{}, err
 	}
-	return welcome, welcome.check(certified, own)
+	return epoch{incarnation: welcome.stamp.incarnation, connection: number, dialer: own.ID}, welcome.check(certified, own)
 }
 
-// exchange says hello and returns the answer.
-func (p *peer) exchange(ctx context.Context, conn *quic.Conn, own Identity) (hello, error) {
+// exchange says hello, and returns the number of the connection and the answer. If the peer has connected to us meanwhile, that
+// connection will do as well, and hello says so: to just close this one could not be told from a failure.
+func (p *peer) exchange(ctx context.Context, conn *quic.Conn) (uint64, hello, error) {
 	stream, err := conn.OpenStreamSync(ctx)
 	if err != nil {
-		return hello{}, err
+		return 0, hello{}, err
 	}
+	number := uint64(0)
+	p.mu.Lock()
+	if p.live == nil {
+		p.number++
+		number = p.number
+	}
+	p.mu.Unlock()
+	own := p.e.cfg.identity()
 	err = hello{
 		version: protocolVersion,
 		cluster: own.Cluster,
 		from:    own.ID,
 		to:      p.id,
-		stamp:   stamp{incarnation: p.e.cfg.Incarnation, connection: p.e.connections.Add(1)},
+		stamp:   stamp{incarnation: p.e.cfg.Incarnation, connection: number},
 	}.write(stream, kindHello)
 	if err != nil {
-		return hello{}, err
+		return 0, hello{}, err
 	}
 	_ = stream.Close() // fails if the other side has read the hello already, and wants no more
-	return readHello(bufio.NewReader(stream), kindWelcome)
+	welcome, err := readHello(bufio.NewReader(stream), kindWelcome)
+	return number, welcome, err
 }
 
 // certifiedIdentity returns whom the certificate of the other side names. The handshake of TLS is
@@ -176,95 +183,4 @@ func (e *Endpoint) resolve(ctx context.Context, addr string) (net.Addr, error) {
 		return nil, err
 	}
 	return &net.UDPAddr{IP: ips[0], Port: port}, nil
-}
-
-// pump moves frames from the queues to the connection until that ends, and returns why.
-func (p *peer) pump(ctx context.Context, conn *quic.Conn) error {
-	var writers sync.WaitGroup
-	for ch := range runtime.ChannelCount {
-		writers.Go(func() {
-			if err := p.write(conn, ch); err != nil {
-				conn.CloseWithError(codeLeft, "") // if it is not closed already
-			}
-		})
-	}
-	err := p.e.watch(ctx, conn)
-	writers.Wait()
-	return err
-}
-
-// watch blocks until the connection has ended, or must: then it ends it. It returns why.
-func (e *Endpoint) watch(ctx context.Context, conn *quic.Conn) error {
-	expiry := time.NewTimer(time.Until(conn.ConnectionState().TLS.PeerCertificates[0].NotAfter))
-	defer expiry.Stop()
-	select {
-	case <-conn.Context().Done():
-		reason, _ := explain(context.Cause(conn.Context()))
-		return reason
-	case <-expiry.C:
-		conn.CloseWithError(codeExpired, errExpired.Error())
-		return errExpired
-	case <-ctx.Done():
-		code := codeLeft
-		if e.ctx.Err() != nil {
-			code = codeClosed
-		}
-		conn.CloseWithError(code, "")
-		return context.Cause(ctx)
-	}
-}
-
-// write sends the frames of one channel, on a stream of its own, which begins with the
-// channel's number. Small frames that wait leave together.
-func (p *peer) write(conn *quic.Conn, ch runtime.Channel) error {
-	stream, err := conn.OpenUniStreamSync(conn.Context())
-	if err != nil {
-		return err
-	}
-	stream.SetPriority(urgency(ch), true)
-	q, c := p.queues[ch], &p.counters[ch]
-	defer q.part()
-	gathered := append(make([]byte, 0, gatherBytes), byte(ch))
-	for {
-		var frames, bytes uint64
-		for frame, ok := q.take(cap(gathered) - len(gathered)); ok; frame, ok = q.take(cap(gathered) - len(gathered)) {
-			gathered = append(gathered, frame...)
-			frames, bytes = frames+1, bytes+uint64(len(frame))
-		}
-		if len(gathered) > 0 {
-			_, err = stream.Write(gathered)
-			gathered = gathered[:0]
-		} else if frame, ok := q.take(queueBytes); ok {
-			frames, bytes = 1, uint64(len(frame))
-			if _, err = stream.Write(frame); err == nil { // or the stream may hold on to it
-				p.e.frames.give(frame)
-			}
-		} else if q.rest(stream) {
-			select {
-			case <-q.ready:
-			case <-conn.Context().Done():
-				return context.Cause(conn.Context())
-			}
-		}
-		if err != nil {
-			c.dropped.Add(frames)
-			return err
-		}
-		c.sent.Add(frames)
-		c.sentBytes.Add(bytes)
-	}
-}
-
-// urgency is a channel's rank where channels compete: the lower comes first, always. So control
-// is never behind a transfer, nor a request.
-func urgency(ch runtime.Channel) int8 {
-	switch ch {
-	case runtime.ChannelControl:
-		return 0
-	case runtime.ChannelRPC:
-		return 1
-	case runtime.ChannelFiles:
-		return 3
-	}
-	return 2
 }

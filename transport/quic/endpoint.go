@@ -31,33 +31,34 @@ type Endpoint struct {
 	running sync.WaitGroup
 	close   func() error // once
 
-	connections atomic.Uint64 // dialed so far: numbers them
-	inbound     atomic.Int64  // connections by which we are dialed
-	listener    atomic.Pointer[streams]
-	refused     atomic.Uint64
-	noRoute     atomic.Uint64
-	noFrames    atomic.Uint64
-	frames      frames
+	inbound  atomic.Int64 // connections by which we are dialed
+	listener atomic.Pointer[streams]
+	refused  atomic.Uint64
+	noRoute  atomic.Uint64
+	noFrames atomic.Uint64
+	frames   frames
 
 	credentials struct {
 		sync.Mutex
 		seen, used *Credentials // as last loaded; as last found to be ours
 	}
 
-	mu      sync.RWMutex
-	receive transport.Receiver // nil before Join
-	peers   map[runtime.NodeID]*peer
-	closed  bool
+	joined  chan struct{}      // closed by Join
+	receive transport.Receiver // does not change after that
+
+	mu     sync.RWMutex
+	peers  map[runtime.NodeID]*peer
+	closed bool
 }
 
 // Listen makes an endpoint and binds its address. It fails when the address cannot be had, when the
 // credentials cannot be read, and when they do not prove that we are who the config says: then
-// with ErrCertificate, ErrCluster or ErrNode. It accepts no connection before Join.
+// with ErrCertificate, ErrCluster or ErrNode. It neither accepts connections nor dials before Join.
 func Listen(cfg Config) (*Endpoint, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Endpoint{cfg: cfg.withDefaults(), peers: map[runtime.NodeID]*peer{}}
+	e := &Endpoint{cfg: cfg.withDefaults(), joined: make(chan struct{}), peers: map[runtime.NodeID]*peer{}}
 	creds, err := cfg.Credentials()
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (e *Endpoint) Addr() string { return e.socket.LocalAddr().String() }
 // Incarnation returns the incarnation by which the peers know this boot.
 func (e *Endpoint) Incarnation() uint64 { return e.cfg.Incarnation }
 
-// Join begins to accept connections, and hands what arrives to receive. It is a
+// Join begins to accept connections and to dial, and hands what arrives to receive. It is a
 // [transport.Joiner], and works once. The link is the endpoint itself.
 func (e *Endpoint) Join(receive transport.Receiver) (transport.Link, error) {
 	if receive == nil {
@@ -111,12 +112,14 @@ func (e *Endpoint) Join(receive transport.Receiver) (transport.Link, error) {
 		return nil, fmt.Errorf("quic: listen: %w", err)
 	}
 	e.receive = receive
+	close(e.joined)
 	e.running.Go(func() { e.accept(listener) })
 	return e, nil
 }
 
 // Route implements transport.Link. The address is a host and a port; a name is looked up at
-// each attempt to connect. Another address than before ends the connection there is.
+// each attempt to connect. Another address than before, or none, ends the connection there is, whoever dialed it;
+// without one, the peer can still connect to us, and be heard.
 func (e *Endpoint) Route(id runtime.NodeID, addr string) {
 	if id == e.cfg.ID || id == 0 {
 		return

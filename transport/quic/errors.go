@@ -79,11 +79,11 @@ const (
 )
 
 // farewells say what a code means that is no refusal.
-var farewells = map[quic.ApplicationErrorCode]string{
-	codeClosed:   "the peer has closed",
-	codeReplaced: "the peer has a newer connection",
-	codeLeft:     "the peer has left",
-	codeExpired:  "our certificate has expired",
+var farewells = map[quic.ApplicationErrorCode]error{
+	codeClosed:   errors.New("the peer has closed"),
+	codeReplaced: errReplaced,
+	codeLeft:     errors.New("the peer has left"),
+	codeExpired:  errors.New("our certificate has expired"),
 }
 
 // refusals pairs errors and codes.
@@ -113,7 +113,10 @@ func refusalCode(err error) quic.ApplicationErrorCode {
 // refuse closes the connection, telling the peer why.
 func refuse(conn *quic.Conn, reason error) {
 	code, text := refusalCode(reason), reason.Error()
-	if code == 0 { // no refusal, and not the peer's business
+	switch {
+	case errors.Is(reason, errCrossed):
+		code = codeReplaced
+	case code == 0: // no refusal, and not the peer's business
 		code, text = codeLeft, ""
 	}
 	conn.CloseWithError(code, text) // fails only if it is closed already
@@ -161,8 +164,8 @@ func explainCode(app *quic.ApplicationError) (reason error, remote bool) {
 			return fmt.Errorf("%w: %s", r.err, text), true
 		}
 	}
-	if text := farewells[app.ErrorCode]; text != "" {
-		return errors.New(text), false
+	if farewell := farewells[app.ErrorCode]; farewell != nil {
+		return farewell, false
 	}
 	return app, false
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // protocolVersion is what two endpoints must have in common.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // The kinds of the two frames of the handshake.
 const (
@@ -31,17 +31,13 @@ type hello struct {
 	stamp   stamp
 }
 
-// stamp orders the connections of a node, over all its boots.
+// connectionMax bounds a stamp's connection, so that there is always a greater one.
+const connectionMax = 1 << 62
+
+// stamp orders the connections of two nodes, together with who dialed and the other's incarnation: see epoch.
 type stamp struct {
 	incarnation uint64 // grows with each boot
-	connection  uint64 // grows with each connection of a boot; zero in a welcome
-}
-
-func (s stamp) before(o stamp) bool {
-	if s.incarnation != o.incarnation {
-		return s.incarnation < o.incarnation
-	}
-	return s.connection < o.connection
+	connection  uint64 // in a hello, greater than in all that the dialer knows of, or zero: there is one by now; in a welcome zero
 }
 
 // write sends the hello.

@@ -8,20 +8,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/quic-go/quic-go"
-
 	"github.com/octopii-go/octopii/runtime"
 )
 
 // Why an attempt or a connection of ours is ended by ourselves.
 var (
-	errRerouted  = errors.New("the peer has another address")
-	errRestarted = errors.New("the peer has restarted")
-	errExpired   = errors.New("the peer's certificate has expired")
+	errRerouted = errors.New("the peer has another address")
+	errExpired  = errors.New("the peer's certificate has expired")
 )
 
-// peer is another node: as one to which frames are sent, by connections that we dial, and as one
-// from which they are received, by connections that it dials.
+// peer is another node: one to which frames are sent, and from which they are received, by one connection at a
+// time, whoever of the two dials it.
 type peer struct {
 	e      *Endpoint
 	id     runtime.NodeID
@@ -31,18 +28,21 @@ type peer struct {
 	counters                 [runtime.ChannelCount]channelCounters
 	dialed, failed, accepted atomic.Uint64
 
-	mu       sync.Mutex
-	route    *route   // nil: nowhere
-	attempt  *attempt // to connect, or the connection; nil: there is none
-	turnedUp bool     // the peer has connected to us since the last attempt began
+	entering sync.Mutex // held while a link becomes current; taken before mu and a link's
 
-	live        *quic.Conn    // the connection that we dialed; nil: there is none
-	wanted      int           // streams that wait for it
+	mu       sync.Mutex
+	route    *route // nil: nowhere
+	turnedUp bool   // the peer has connected to us since the last attempt began
+
+	live   *link     // the current one; nil: there is none
+	newest epoch     // of the latest that was current
+	left   time.Time // when that ended
+	number uint64    // the greatest of a connection with the peer, dialed by us or known to have been by it
+
+	wanted      int           // streams that wait for a link
 	failures    uint64        // attempts that failed
 	lastFailure error         // why the last of them did
 	news        chan struct{} // closed when live, failures or route has changed
-
-	origin origin
 }
 
 // route is where a peer is dialed, until that changes.
@@ -50,14 +50,6 @@ type route struct {
 	addr   string
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-}
-
-// attempt is a connection that we dial.
-type attempt struct {
-	began       time.Time
-	cancel      context.CancelCauseFunc
-	connected   bool
-	incarnation uint64 // of the peer, once connected
 }
 
 func newPeer(e *Endpoint, id runtime.NodeID) *peer {
@@ -87,6 +79,9 @@ func (p *peer) setRoute(addr string) {
 	if p.route != nil {
 		p.route.cancel(errRerouted)
 		p.route = nil
+		if p.live != nil {
+			p.live.cancel(errRerouted)
+		}
 	}
 	if addr == "" {
 		p.drop()
@@ -113,7 +108,7 @@ func (p *peer) send(ch runtime.Channel, frame []byte) bool {
 		c.sent.Add(1)
 		c.sentBytes.Add(uint64(len(frame)))
 	case queued:
-		if p.attempt == nil {
+		if p.live == nil {
 			p.wake()
 		}
 	}
@@ -127,23 +122,14 @@ func (p *peer) drop() {
 	}
 }
 
-// isBack tells that the peer, in that incarnation, has just connected to us: it can be reached,
-// and a connection of ours to another incarnation leads nowhere.
-func (p *peer) isBack(incarnation uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.turnedUp = true
-	p.wake()
-	switch a := p.attempt; {
-	case a == nil:
-	case a.connected && a.incarnation != incarnation, !a.connected && time.Since(a.began) > kickAfter:
-		a.cancel(errRestarted)
-	}
-}
-
-// run dials the peer whenever there are frames for it, or streams. It is a goroutine, and ends with the endpoint.
+// run dials the peer whenever there are frames for it, or streams, and no connection. It is a goroutine, and
+// ends with the endpoint. What the peer sends has a receiver only when the endpoint has been joined: it waits for that.
 func (p *peer) run() {
 	defer p.drop()
+	select {
+	case <-p.e.joined:
+	case <-p.e.ctx.Done():
+	}
 	var pause time.Duration
 	for r := p.await(); r != nil; r = p.await() {
 		switch p.connect(r) {
@@ -154,15 +140,20 @@ func (p *peer) run() {
 			pause = 0
 		}
 		pause = min(max(2*pause, p.e.cfg.BackoffMin), p.e.cfg.BackoffMax)
-		p.rest(r, pause/2+rand.N(pause/2+1))
+		if p.rest(r, pause/2+rand.N(pause/2+1)) {
+			pause = 0
+		}
 	}
 }
 
-// await returns the route when there is one, and something to send over it; nil at the end.
+// await returns the route when there is one, something to send over it, and no connection; nil at the end.
 func (p *peer) await() *route {
 	for p.e.ctx.Err() == nil {
 		p.mu.Lock()
 		r, wanted := p.route, p.wanted > 0
+		if p.live != nil {
+			r = nil
+		}
 		p.mu.Unlock()
 		if r != nil && wanted {
 			return r
@@ -182,8 +173,9 @@ func (p *peer) await() *route {
 	return nil
 }
 
-// rest waits before the next attempt, until the time is over, or the peer is known to be elsewhere or back.
-func (p *peer) rest(r *route, pause time.Duration) {
+// rest waits before the next attempt, until the time is over, or the peer is known to be elsewhere or back. It reports
+// whether it is back.
+func (p *peer) rest(r *route, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
@@ -191,13 +183,13 @@ func (p *peer) rest(r *route, pause time.Duration) {
 		news := p.turnedUp
 		p.mu.Unlock()
 		if news {
-			return
+			return true
 		}
 		select {
 		case <-timer.C:
-			return
+			return false
 		case <-r.ctx.Done():
-			return
+			return false
 		case <-p.stir:
 		}
 	}

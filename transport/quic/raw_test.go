@@ -144,8 +144,8 @@ func TestWireFormat(t *testing.T) {
 	authority := newAuthority(t, "orders")
 	s := join(t, configFor(t, authority, 1))
 	conn, answer, err := rawHello(t, s.Addr(), credentials(t, authority, 2, quic.Validity{}),
-		hello{1, 2, 1, 77, 5, "orders"}.frame(t, 1))
-	want := hello{1, 1, 2, s.Incarnation(), 0, "orders"}.frame(t, 2)
+		hello{2, 2, 1, 77, 5, "orders"}.frame(t, 1))
+	want := hello{2, 1, 2, s.Incarnation(), 0, "orders"}.frame(t, 2)
 	if err != nil || string(answer) != string(want) {
 		t.Fatalf("answer %x, %v\nwant %x", answer, err, want)
 	}
@@ -173,7 +173,7 @@ func TestWhatIsNoProtocolEndsTheConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			authority := newAuthority(t, "orders")
 			s := join(t, configFor(t, authority, 1))
-			conn, _, err := rawHello(t, s.Addr(), credentials(t, authority, 2, quic.Validity{}), hello{1, 2, 1, 77, 5, "orders"}.frame(t, 1))
+			conn, _, err := rawHello(t, s.Addr(), credentials(t, authority, 2, quic.Validity{}), hello{2, 2, 1, 77, 5, "orders"}.frame(t, 1))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +199,7 @@ func TestNewerConnectionReplacesOlder(t *testing.T) {
 	c := credentials(t, authority, 2, quic.Validity{})
 	connect := func(incarnation, connection uint64) *quicgo.Conn {
 		t.Helper()
-		conn, _, err := rawHello(t, s.Addr(), c, hello{1, 2, 1, incarnation, connection, "orders"}.frame(t, 1))
+		conn, _, err := rawHello(t, s.Addr(), c, hello{2, 2, 1, incarnation, connection, "orders"}.frame(t, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +211,7 @@ func TestNewerConnectionReplacesOlder(t *testing.T) {
 		t.Errorf("closed with %d, %q", code, text)
 	}
 	for _, older := range [][2]uint64{{7, 1}, {6, 3}} {
-		conn, _, err := rawHello(t, s.Addr(), c, hello{1, 2, 1, older[0], older[1], "orders"}.frame(t, 1))
+		conn, _, err := rawHello(t, s.Addr(), c, hello{2, 2, 1, older[0], older[1], "orders"}.frame(t, 1))
 		if err == nil {
 			t.Fatalf("%v was let in", older)
 		}

@@ -38,7 +38,7 @@ func TestDialerIsRefused(t *testing.T) {
 	authority, other := newAuthority(t, "orders"), newAuthority(t, "orders")
 	third := newAuthority(t, "billing")
 	good := func(id runtime.NodeID) *quic.Credentials { return credentials(t, authority, id, quic.Validity{}) }
-	right := hello{1, 2, 1, 77, 5, "orders"}
+	right := hello{2, 2, 1, 77, 5, "orders"}
 	with := func(change func(*hello)) []byte {
 		h := right
 		change(&h)
@@ -59,11 +59,12 @@ func TestDialerIsRefused(t *testing.T) {
 		{"another node's", good(3), nil, 3, quic.ErrNode, "it says it is n2, its certificate is for n3"},
 		{"our own", good(1), with(func(h *hello) { h.from = 1 }), 1, quic.ErrNode, "which are we"},
 		{"meant for another", good(2), with(func(h *hello) { h.to = 9 }), 2, quic.ErrNode, "it looks for n9, here is n1"},
-		{"another version", good(2), with(func(h *hello) { h.version = 2 }), 2, quic.ErrVersion, "2, ours is 1"},
+		{"another version", good(2), with(func(h *hello) { h.version = 1 }), 2, quic.ErrVersion, "1, ours is 2"},
 		{"another cluster", good(2), with(func(h *hello) { h.cluster = "bills" }), 2, quic.ErrCluster, `its is "bills", ours "orders"`},
+		{"the last number", good(2), with(func(h *hello) { h.connection = 1<<62 + 1 }), 2, quic.ErrProtocol, "connection 46116"},
 		{"nonsense", good(2), []byte("GET / HTTP/1.1\r\n\r\n"), 2, quic.ErrProtocol, "not a frame"},
 		{"another frame", good(2), seal(t, 9, nil), 2, quic.ErrProtocol, "handshake"},
-		{"a short hello", good(2), seal(t, 1, []byte{1, 0, 3}), 2, quic.ErrProtocol, "3 bytes"},
+		{"a short hello", good(2), seal(t, 1, []byte{2, 0, 3}), 2, quic.ErrProtocol, "3 bytes"},
 		{"a long hello", good(2), seal(t, 1, make([]byte, 4000)), 2, quic.ErrProtocol, "limit"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -102,7 +103,7 @@ func TestDialerIsRefused(t *testing.T) {
 func TestAcceptorIsRefused(t *testing.T) {
 	authority, other := newAuthority(t, "orders"), newAuthority(t, "orders")
 	third := newAuthority(t, "billing")
-	right := hello{1, 2, 1, 77, 0, "orders"}
+	right := hello{2, 2, 1, 77, 0, "orders"}
 	good := credentials(t, authority, 2, quic.Validity{})
 	for _, tc := range []struct {
 		name   string
@@ -115,8 +116,8 @@ func TestAcceptorIsRefused(t *testing.T) {
 		{"expired", credentials(t, authority, 2, expired), nil, quic.ErrCertificate, "expired"},
 		{"another node's", credentials(t, authority, 3, quic.Validity{}), right.frame(t, 2), quic.ErrNode, "its certificate is for n3, wanted is n2"},
 		{"another cluster's", credentials(t, third, 2, quic.Validity{}), right.frame(t, 2), quic.ErrCluster, "billing"},
-		{"another version", good, hello{2, 2, 1, 77, 0, "orders"}.frame(t, 2), quic.ErrVersion, "2, ours is 1"},
-		{"another cluster", good, hello{1, 2, 1, 77, 0, "bills"}.frame(t, 2), quic.ErrCluster, "bills"},
+		{"another version", good, hello{3, 2, 1, 77, 0, "orders"}.frame(t, 2), quic.ErrVersion, "3, ours is 2"},
+		{"another cluster", good, hello{2, 2, 1, 77, 0, "bills"}.frame(t, 2), quic.ErrCluster, "bills"},
 		{"our own words", good, right.frame(t, 1), quic.ErrProtocol, "handshake"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -105,7 +105,7 @@ func TestRotation(t *testing.T) {
 	for len(b.notices) > 0 {
 		<-b.notices
 	}
-	if _, _, err := rawHello(t, b.Addr(), credentials(t, old, 3, quic.Validity{}), hello{1, 3, 2, 1, 1, "orders"}.frame(t, 1)); err == nil {
+	if _, _, err := rawHello(t, b.Addr(), credentials(t, old, 3, quic.Validity{}), hello{2, 3, 2, 1, 1, "orders"}.frame(t, 1)); err == nil {
 		t.Error("a certificate of the old authority is accepted")
 	}
 	for { // the connections that only looked at the certificate fail too, when they time out
@@ -156,25 +156,36 @@ func TestBadCredentialsAreNotTakenUp(t *testing.T) {
 	}
 }
 
-// TestConnectionEndsWithItsCertificate connects with a certificate that is about to expire.
+// TestConnectionEndsWithItsCertificate connects nodes of which one has a certificate that is about to expire.
 func TestConnectionEndsWithItsCertificate(t *testing.T) {
 	t.Parallel()
+	t.Run("of the dialer", func(t *testing.T) { t.Parallel(); expires(t, true) })
+	t.Run("of the dialed", func(t *testing.T) { t.Parallel(); expires(t, false) })
+}
+
+// expires has the node with that certificate dial the other, or be dialed.
+func expires(t *testing.T, dials bool) {
 	authority := newAuthority(t, "orders")
-	b := join(t, configFor(t, authority, 2))
+	other := join(t, configFor(t, authority, 2))
 	for { // until the machine is fast enough to connect in time
 		cfg := configFor(t, authority, 1)
 		cfg.Credentials = credentials(t, authority, 1, quic.Validity{NotAfter: time.Now().Add(2 * time.Second)}).Load
-		a := join(t, cfg)
-		a.Route(2, b.Addr())
-		a.Send(2, 0, seal(t, 1, nil))
-		n := await(t, b.notices, "a connection")
+		brief := join(t, cfg)
+		if dials {
+			brief.Route(2, other.Addr())
+			brief.Send(2, 0, seal(t, 1, nil))
+		} else {
+			other.Route(1, brief.Addr())
+			other.Send(1, 0, seal(t, 1, nil))
+		}
+		n := await(t, other.notices, "a connection")
 		if n.Kind == quic.Failed {
 			continue
 		}
-		if n = b.notice(t, quic.Disconnected, true); n.Peer != 1 || !strings.Contains(n.String(), "the peer's certificate has expired") {
+		if n = other.notice(t, quic.Disconnected, dials); n.Peer != 1 || !strings.Contains(n.String(), "the peer's certificate has expired") {
 			t.Errorf("got %v", n)
 		}
-		if n = a.notice(t, quic.Disconnected, false); !strings.Contains(n.String(), "our certificate has expired") {
+		if n = brief.notice(t, quic.Disconnected, !dials); !strings.Contains(n.String(), "our certificate has expired") {
 			t.Errorf("got %v", n)
 		}
 		return

@@ -24,7 +24,7 @@ type PeerStats struct {
 	Connected bool   // frames for it can leave
 
 	Dialed   uint64 // attempts to connect to it
-	Failed   uint64 // of these
+	Failed   uint64 // of these, that came to no connection, be it because it dialed us at the same time
 	Accepted uint64 // connections by which it dialed us
 
 	Channels [runtime.ChannelCount]ChannelStats
@@ -70,7 +70,7 @@ func (p *peer) stats() PeerStats {
 	if p.route != nil {
 		s.Addr = p.route.addr
 	}
-	s.Connected = p.attempt != nil && p.attempt.connected
+	s.Connected = p.live != nil && p.route != nil
 	for ch := range s.Channels {
 		s.Channels[ch] = p.counters[ch].stats()
 	}

@@ -188,7 +188,7 @@ func (e *Endpoint) newStream(q *quic.Stream, peer runtime.NodeID) *Stream {
 	return &Stream{quic: q, peer: peer, local: e.cfg.ID}
 }
 
-// connected returns the connection to the peer. It waits for one if there is none.
+// connected returns the connection with the peer. It waits for one if there is none.
 func (p *peer) connected(ctx context.Context) (*quic.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -196,12 +196,12 @@ func (p *peer) connected(ctx context.Context) (*quic.Conn, error) {
 	defer func() { p.wanted-- }()
 	for failures := p.failures; ; {
 		switch {
-		case p.live != nil && p.live.Context().Err() == nil:
-			return p.live, nil
-		case p.failures != failures:
-			return nil, p.lastFailure
 		case p.route == nil:
 			return nil, ErrNoRoute
+		case p.live != nil && p.live.conn.Context().Err() == nil:
+			return p.live.conn, nil
+		case p.failures != failures:
+			return nil, p.lastFailure
 		}
 		p.wake()
 		news := p.news

@@ -89,16 +89,16 @@ func (l *streams) offer(s *Stream) bool {
 }
 
 // acceptStreams receives the streams of a connection until that ends.
-func (in *inbound) acceptStreams() {
+func (l *link) acceptStreams() {
 	var offers sync.WaitGroup
 	defer offers.Wait()
 	for { // QUIC limits how many there are at a time
-		q, err := in.conn.AcceptStream(in.conn.Context())
+		q, err := l.conn.AcceptStream(l.conn.Context())
 		if err != nil {
 			return
 		}
 		offers.Go(func() {
-			if !in.offer(q) {
+			if !l.offer(q) {
 				refuseStream(q)
 			}
 		})
@@ -106,8 +106,8 @@ func (in *inbound) acceptStreams() {
 }
 
 // offer reads how a stream begins, and hands it on.
-func (in *inbound) offer(q *quic.Stream) bool {
-	if err := q.SetReadDeadline(time.Now().Add(in.e.cfg.HandshakeTimeout)); err != nil {
+func (l *link) offer(q *quic.Stream) bool {
+	if err := q.SetReadDeadline(time.Now().Add(l.e.cfg.HandshakeTimeout)); err != nil {
 		return false
 	}
 	var first [1]byte
@@ -117,8 +117,8 @@ func (in *inbound) offer(q *quic.Stream) bool {
 	if err := q.SetReadDeadline(time.Time{}); err != nil {
 		return false
 	}
-	l := in.e.listener.Load()
-	return l != nil && l.offer(in.e.newStream(q, in.peer.id))
+	accepting := l.e.listener.Load()
+	return accepting != nil && accepting.offer(l.e.newStream(q, l.peer.id))
 }
 
 // refuseStream ends both directions.
