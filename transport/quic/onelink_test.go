@@ -127,3 +127,33 @@ func TestAnotherAddressEndsTheConnection(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A peer that wants to hear no answer to its hello is not connected, and is dialed when there is something for it.
+func TestWelcomeThatNobodyHears(t *testing.T) {
+	authority := newAuthority(t, "orders")
+	c := credentials(t, authority, 2, quic.Validity{})
+	s := join(t, configFor(t, authority, 1))
+	conn, err := rawDial(t, s.Addr(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := conn.OpenStreamSync(limit(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.CancelRead(9)
+	if _, err := stream.Write(hello{2, 2, 1, 77, 1, "orders"}.frame(t, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if code, text := closedWith(t, conn); code != 3 {
+		t.Errorf("closed with %d, %q", code, text)
+	}
+	s.notice(t, quic.Failed, true)
+	addr, in := rawListen(t, c, nil)
+	s.Route(2, addr)
+	frame := seal(t, 1, []byte("after all"))
+	s.Send(2, runtime.ChannelControl, frame)
+	d := await(t, in, "a connection")
+	d.answer(t, hello{2, 2, 1, 77, 0, "orders"})
+	arrives(t, d.Conn, frame)
+}
