@@ -18,10 +18,10 @@ type placed struct {
 // at returns where the record lies in the file, in units of 8 bytes, if its group lies at off.
 func (p *placed) at(off int64) uint32 { return uint32((off + int64(p.off)) / alignBytes) }
 
-// follows reports whether the record is an entry n behind an entry e, and differs from it in index
-// and length only.
+// follows reports whether the record is an entry n behind an entry e, or a link n behind a link, and differs
+// from it in index and length only.
 func (p *placed) follows(e *placed, n uint64) bool {
-	return p.kind == kindEntry && e.kind == kindEntry && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags
+	return p.kind == e.kind && (e.kind == kindEntry || e.kind == kindLink) && p.topic == e.topic && p.index == e.index+n && p.term == e.term && p.flags == e.flags
 }
 
 // in returns the payload in the bytes of the group.

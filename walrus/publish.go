@@ -57,14 +57,14 @@ func (s *state) publish(g *Group) error {
 			g.valueBytes += uint64(len(payload))
 		}
 		ops = ops[1:]
-		if op.kind == kindEntry {
+		if op.kind == kindEntry || op.kind == kindLink {
 			ops = ops[s.publishAlike(g, op, ops):]
 		}
 	}
 	return nil
 }
 
-// publishAlike applies the entries that follow one which has been applied, as long as they
+// publishAlike applies the entries or links that follow one which has been applied, as long as they
 // differ from it in index and length only, and returns how many there are: what apply does,
 // in short. A group has little else.
 func (s *state) publishAlike(g *Group, op *placed, ops []placed) int {
@@ -77,8 +77,12 @@ func (s *state) publishAlike(g *Group, op *placed, ops []placed) int {
 	}
 	ops = ops[:n]
 	t := s.find(op.topic)
-	if t.main != nil || t.live.next > math.MaxUint64-uint64(n) {
+	if (t.main != nil) != (op.kind == kindLink) || t.live.next > math.MaxUint64-uint64(n) {
 		return 0
+	}
+	if t.main != nil {
+		t.live.next += uint64(n) // and nothing else: a recovery topic has no slots
+		return n
 	}
 	for len(ops) > 0 {
 		places := t.slots.room(uint64(len(ops)))

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"sort"
 )
 
 // sign writes the headers and the trailer, and with them every checksum. Nothing before needs
@@ -15,13 +14,16 @@ func (g *Group) sign() {
 	}
 	group := g.bytes()
 	s := newSigner(g.salt)
+	main := 0 // where the record may be that the next link stands for
 	for i := range g.ops {
 		op := &g.ops[i]
 		switch {
 		case op.kind.carries():
 			op.sum = s.payload(op, op.in(group))
 		case op.kind == kindLink:
-			op.sum = g.sumOfMain(op)
+			main = g.linkedBy(op, main)
+			op.sum = g.ops[main].sum
+			main++
 		}
 		s.header(op, group[op.off:])
 	}
@@ -38,15 +40,19 @@ func (g *Group) signEnds(crc uint32) {
 	t.put(group[len(group)-trailerBytes:], g.salt)
 }
 
-// sumOfMain returns the payload CRC of the record that a link stands for, which lies in
-// front of it and has been signed.
-func (g *Group) sumOfMain(link *placed) uint32 {
-	at := sort.Search(len(g.ops), func(i int) bool { return g.ops[i].off >= link.length })
-	main := &g.ops[at] // there is one: the link itself lies behind
-	if main.off != link.length || main.kind != kindEntry || main.index != link.index {
+// linkedBy returns which record a link stands for. It lies in front of the link and has been signed. It is
+// at the one given or soon behind: links come in the order of their main records.
+func (g *Group) linkedBy(link *placed, from int) int {
+	if g.ops[from].off > link.length {
+		from = 0
+	}
+	for g.ops[from].off < link.length { // there is one that is not: the link itself lies behind
+		from++
+	}
+	if main := &g.ops[from]; main.off != link.length || main.kind != kindEntry || main.index != link.index {
 		panic(fmt.Sprintf("walrus: link of entry %d points to %d, where it is not", link.index, link.length))
 	}
-	return main.sum
+	return from
 }
 
 // signer computes the checksums of a group's records, in order.

@@ -25,10 +25,8 @@ var skips = [8][16]uint32{
 // differed by diff before. A CRC is linear: so of one that continues over a record header and one that
 // starts there, the second is computed, and the first follows for a few instructions.
 func skipHeader(diff uint32) (after uint32) {
-	for i := range skips {
-		after ^= skips[i][diff>>(4*i)&15]
-	}
-	return after
+	return skips[0][diff&15] ^ skips[1][diff>>4&15] ^ skips[2][diff>>8&15] ^ skips[3][diff>>12&15] ^
+		skips[4][diff>>16&15] ^ skips[5][diff>>20&15] ^ skips[6][diff>>24&15] ^ skips[7][diff>>28]
 }
 
 // counted is by how much the CRCs of two record headers, up to the payload's CRC, differ if only the
@@ -46,9 +44,9 @@ var counted = [64]uint32{
 
 // sumAfter returns the CRC of a record header that has been summed up to the payload's CRC, which is given.
 func sumAfter(most, payload uint32) uint32 {
-	crc := ^most ^ payload
-	for range 4 {
-		crc = castagnoli[byte(crc)] ^ crc>>8
-	}
-	return ^crc
+	crc, table := ^most^payload, castagnoli
+	crc = table[byte(crc)] ^ crc>>8
+	crc = table[byte(crc)] ^ crc>>8
+	crc = table[byte(crc)] ^ crc>>8
+	return ^(table[byte(crc)] ^ crc>>8)
 }

@@ -3,6 +3,7 @@ package walrus
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Stage encodes a batch into the open group, all of it or, with an error,
@@ -43,9 +44,12 @@ func (l *Log) stage(b *Batch) error {
 	if len(b.ops) == 0 && !b.prepares {
 		return nil
 	}
-	ops, size, err := l.try(b)
-	if err != nil {
-		return err
+	plain, size := l.plain(b)
+	ops, err := b.ops, error(nil)
+	if plain == nil {
+		if ops, size, err = l.try(b); err != nil {
+			return err
+		}
 	}
 	if err := l.fits(size); err != nil {
 		return err
@@ -53,22 +57,63 @@ func (l *Log) stage(b *Batch) error {
 	if l.noSpace && !b.insist && appends(ops) && l.NoSpace(size) {
 		return fmt.Errorf("walrus: batch of %d bytes: %w", size, ErrNoSpace)
 	}
-	for _, t := range l.topics {
-		t.staged.first, t.staged.next = t.trial.first, t.trial.next // as in record.copyTo
-	}
 	if len(l.open.ops) == 0 && l.free != nil {
 		// The memory of the group published last is in the processor's caches.
 		l.open, l.free, l.last = l.free, l.open, nil
 		l.open.reset()
 	}
+	if plain != nil {
+		l.encodePlain(plain, ops)
+		return nil
+	}
+	for _, t := range l.topics {
+		t.staged.first, t.staged.next = t.trial.first, t.trial.next // as in record.copyTo
+	}
 	for i := range ops {
-		l.encode(&ops[i])
+		l.encode(&ops[i], l.find(ops[i].topic))
 	}
 	if b.prepares || b.decides {
 		l.stagedTxs, l.trialTxs = l.trialTxs, l.stagedTxs
 		clear(l.planned) // the payloads are their owners' again
 	}
 	return nil
+}
+
+// plain returns the topic and the size in bytes of a batch that is nothing but entries of one topic, each
+// in its place: what try makes of it, in short. Most are. Of any other batch it returns no topic.
+func (l *Log) plain(b *Batch) (t *topic, size int) {
+	if b.prepares || b.decides || b.ops[0].kind != kindEntry || b.ops[0].topic == 0 {
+		return nil, 0
+	}
+	t = l.find(b.ops[0].topic)
+	if t == nil || t.main != nil || t.staged.next > math.MaxUint64-uint64(len(b.ops)) {
+		return nil, 0
+	}
+	each, most := recordHeaderBytes, l.o.GroupBytes
+	if t.recovery != nil {
+		each += recordHeaderBytes
+	}
+	next := t.staged.next
+	for i := range b.ops {
+		op := &b.ops[i]
+		if op.kind != kindEntry || op.topic != t.id || op.index != next || len(op.payload) > most {
+			return nil, 0
+		}
+		next++
+		size += each + roundUp(len(op.payload), alignBytes)
+	}
+	return t, size
+}
+
+// encodePlain puts entries of one topic into the open group.
+func (l *Log) encodePlain(t *topic, ops []change) {
+	for i := range ops {
+		l.encode(&ops[i], t)
+	}
+	t.staged.next += uint64(len(ops))
+	if t.recovery != nil {
+		t.recovery.staged = t.staged
+	}
 }
 
 // appends reports whether there are entries, or a transaction that may have some.
@@ -160,13 +205,12 @@ func (l *Log) NoSpace(bytes int) bool {
 	return l.end+int64(l.open.size()+bytes)+l.o.reserve() > l.active().size
 }
 
-// encode puts one change, and the link that mirrors it, into the open group.
-func (l *Log) encode(c *change) {
+// encode puts one change, of topic t if it is of any, and the link that mirrors it, into the open group.
+func (l *Log) encode(c *change, t *topic) {
 	off := l.open.add(&c.record, c.payload)
 	if c.kind.topicless() {
 		return
 	}
-	t := l.find(c.topic)
 	t.replaces(&c.record)
 	if t.recovery == nil || c.kind == kindCopy {
 		return
