@@ -87,6 +87,7 @@ const bareName = "bare loop"
 func systems() []system {
 	return []system{
 		{name: bareName, open: openBare},
+		{name: "bare loop, twice", extra: true, open: openBareTwice},
 		{name: "bare loop, shared", crowd: true, open: openCrowd},
 		{name: "walrus", open: openWalrus},
 		{name: "walrus mirror", extra: true, open: openWalrusMirror},
