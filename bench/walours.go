@@ -14,7 +14,7 @@ const (
 
 	// unsyncedBytes is how much the direct driver stages before it hands a group to the
 	// operating system, when nobody waits for durability.
-	unsyncedBytes = 256 << 10
+	unsyncedBytes = 128 << 10
 	// scanWindow is how much payload a scan locates at a time.
 	scanWindow = 1 << 20
 )
