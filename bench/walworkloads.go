@@ -53,10 +53,10 @@ func workloads(quick bool) []workload {
 	}
 	const dual, mirror, both = "walrus dual", "walrus mirror", "walrus/group"
 	list := []workload{
-		{name: appendWorkload, rounds: rounds, ops: 4, entries: 1, bytes: entryBytes, extras: true, writes: true, count: true,
+		{name: appendWorkload, rounds: rounds / 2, ops: 32, entries: 1, bytes: entryBytes, extras: true, writes: true, count: true,
 			bars:    map[string]float64{"walrus": 0.97, both: 0.97, dual: 0.93, mirror: 0.93},
 			prepare: prepareAppend},
-		{name: "1 KiB x 64, sync a batch", rounds: rounds, ops: 2, entries: 64, bytes: entryBytes, extras: true, writes: true, count: !quick,
+		{name: "1 KiB x 64, sync a batch", rounds: rounds / 2, ops: 32, entries: 64, bytes: entryBytes, extras: true, writes: true, count: !quick,
 			bars:    map[string]float64{"walrus": 0.95, both: 0.95, dual: 0.80, mirror: 0.80},
 			prepare: prepareAppend},
 	}
