@@ -53,7 +53,8 @@ func (s *shipper) init(n *Node) {
 // lane says how the node's shipping lane works.
 func (c NodeConfig) lane() transport.ShipperConfig {
 	return transport.ShipperConfig{
-		Kinds: shipKinds, ReadLane: laneShip, WriteLane: laneShip, ChunkBytes: c.SnapshotChunk, FetchesMax: 1, Rate: c.SnapshotRate,
+		Kinds: shipKinds, ReadLane: laneShip, WriteLane: laneShip, SyncLane: laneShip,
+		ChunkBytes: c.SnapshotChunk, FetchesMax: 1, Rate: c.SnapshotRate,
 	}
 }
 

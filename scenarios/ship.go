@@ -16,7 +16,7 @@ import (
 
 // shipLimits are the limits of the nodes under test: small, so that they are reached.
 var shipLimits = transport.ShipperConfig{
-	ReadLane: 1, WriteLane: 2, ChunkBytes: 4 << 10, SizeMax: shipSizeMax, MemoryMax: 256 << 10,
+	ReadLane: 1, WriteLane: 2, SyncLane: 3, SyncBytes: 32 << 10, ChunkBytes: 4 << 10, SizeMax: shipSizeMax, MemoryMax: 256 << 10,
 	Window: 8, FetchesMax: 8, QueueMax: 24, ReadsMax: 4, Rate: 4 << 20, Patience: 4 * time.Second,
 	Frame: usedFrame,
 }

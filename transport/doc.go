@@ -45,7 +45,7 @@
 // complete and durable, or not at all; what is on disk is not sent again after a cut or
 // a restart. How a receiver gets to know a digest is not its business: an RPC may
 // tell it. See ship_wire.go, ship_serve.go for sources, ship_fetch.go and ship_ask.go for
-// receivers, and ship_files.go for what is done on disk, in which order.
+// receivers, and ship_store.go and ship_files.go for what is done on disk, in which order.
 //
 // Both are state machines: time comes as an argument, what is to be done goes out by Take, in
 // a struct of obligations, and a driver carries it out. Whatever a peer sends, what it

@@ -20,6 +20,7 @@ const (
 	defaultQueueMax   = 256
 	defaultReadsMax   = 8
 	defaultPatience   = 30 * time.Second
+	defaultSyncBytes  = 4 << 20
 )
 
 // ShipperConfig says how much a Shipper takes on. A zero field stands for its
@@ -30,6 +31,11 @@ type ShipperConfig struct {
 	Kinds uint8
 	// ReadLane and WriteLane are where its jobs run. They may be the same.
 	ReadLane, WriteLane runtime.Lane
+	// SyncLane is where what has been written of a file is made durable while more of it comes, whenever SyncBytes are not
+	// durable yet: so there is little to wait for in the end, and what else syncs on the same disk does not have to wait
+	// for a whole file. It may be one of the others; then they wait. Default of SyncBytes: 4 MiB.
+	SyncLane  runtime.Lane
+	SyncBytes int64
 	// ChunkBytes is the size of chunks, doubled for objects that would have too many: from
 	// ChunkMin to ChunkMax. All sources of an object must use the same. Default 64 KiB.
 	ChunkBytes int
@@ -65,6 +71,7 @@ func (c ShipperConfig) withDefaults() ShipperConfig {
 	c.QueueMax = cmp.Or(c.QueueMax, defaultQueueMax)
 	c.ReadsMax = cmp.Or(c.ReadsMax, defaultReadsMax)
 	c.Patience = cmp.Or(c.Patience, defaultPatience)
+	c.SyncBytes = cmp.Or(c.SyncBytes, defaultSyncBytes)
 	if c.Frame == nil {
 		c.Frame = func(size int) []byte { return make([]byte, size) }
 	}
@@ -77,13 +84,13 @@ func (c ShipperConfig) Validate() error {
 	switch {
 	case int(c.Kinds)+kindShipEnd > 1<<8:
 		return fmt.Errorf("transport: shipper with frames from kind %#x on, the last is 0xff", c.Kinds)
-	case c.ReadLane >= runtime.LaneCount || c.WriteLane >= runtime.LaneCount:
-		return fmt.Errorf("transport: shipper on lanes %d and %d of %d", c.ReadLane, c.WriteLane, runtime.LaneCount)
+	case max(c.ReadLane, c.WriteLane, c.SyncLane) >= runtime.LaneCount:
+		return fmt.Errorf("transport: shipper on lanes %d, %d and %d of %d", c.ReadLane, c.WriteLane, c.SyncLane, runtime.LaneCount)
 	case c.ChunkBytes < ChunkMin || c.ChunkBytes > ChunkMax:
 		return fmt.Errorf("transport: shipper with chunks of %d bytes, want %d to %d", c.ChunkBytes, ChunkMin, ChunkMax)
 	case c.SizeMax < 0 || c.SizeMax > ObjectMax:
 		return fmt.Errorf("transport: shipper of objects up to %d bytes, at most %d", c.SizeMax, ObjectMax)
-	case c.MemoryMax < 0 || c.Rate < 0 || c.Patience < 0:
+	case c.MemoryMax < 0 || c.Rate < 0 || c.Patience < 0 || c.SyncBytes < 0:
 		return errors.New("transport: shipper with a negative limit")
 	case c.Window < 1 || c.OffersMax < 1 || c.FetchesMax < 1 || c.QueueMax < 1 || c.ReadsMax < 1:
 		return errors.New("transport: shipper with a limit below 1")
@@ -120,7 +127,7 @@ type ShipperOutput struct {
 //
 //	OfferFile, Fetch, Receive, JobDone, Tick, ... -> Take -> trace, send, submit, tell
 //
-// A fetch is drawn by its receiver, chunk by chunk, from all sources that have the object.
+// A fetch is drawn by its receiver, a few chunks at a time, from all sources that have the object.
 // A chunk is named by the digest of its object and its index, and is verified against
 // the manifest, which is verified against the digest: so it does not matter who
 // sends it, when, or how often, and sources remember nothing of their receivers.
@@ -172,7 +179,7 @@ func (s *Shipper) Receive(now runtime.Instant, from runtime.NodeID, frame []byte
 	case kindAsk:
 		s.askedManifest(from, &m)
 	case kindGet:
-		s.askedChunk(now, from, &m)
+		s.askedChunks(now, from, &m)
 	default:
 		for _, f := range s.fetches {
 			if f.order.Digest == m.digest {
@@ -235,7 +242,7 @@ type ShipperLoad struct {
 
 // Load returns what the Shipper holds at the moment.
 func (s *Shipper) Load() ShipperLoad {
-	load := ShipperLoad{Fetches: len(s.fetches), Bytes: s.memory, Queue: len(s.source.queue) + len(s.source.reading)}
+	load := ShipperLoad{Fetches: s.live(), Bytes: s.memory, Queue: len(s.source.queue) + len(s.source.reading)}
 	for _, f := range s.fetches {
 		load.Bytes += int64((len(f.pieces) + f.writing) * f.manifest.chunk)
 	}

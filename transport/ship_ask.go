@@ -18,6 +18,7 @@ const (
 	restUnknown = time.Second            // before a source that did not know the object is asked again
 	restBusy    = 50 * time.Millisecond
 	restDamaged = 5 * time.Second
+	runMost     = 4 // chunks of which a source is asked in a row while there are others
 )
 
 // ask is something asked of a source.
@@ -111,6 +112,7 @@ func (s *Shipper) askMore(now runtime.Instant, f *fetch) {
 	if f.phase != fetchAsking && f.phase != fetchReceiving {
 		return
 	}
+	var run askRun
 	for {
 		index, wanted := f.want(s.cfg.Window)
 		if !wanted {
@@ -130,7 +132,12 @@ func (s *Shipper) askMore(now runtime.Instant, f *fetch) {
 			break
 		}
 		s.ask(now, f, source, index)
+		if to := f.sources[source].id; !run.extend(to, index) {
+			s.sendRun(f, run)
+			run = askRun{to: to, index: index, count: 1}
+		}
 	}
+	s.sendRun(f, run)
 	s.due(f.fedAt.Add(s.cfg.Patience))
 }
 
@@ -149,7 +156,7 @@ func (f *fetch) want(window int) (uint32, bool) {
 	return uint32(f.cursor), f.cursor < len(f.state)
 }
 
-// pick returns the source to be asked next, -1 if all have enough to do. They take turns, but those that
+// pick returns the source to be asked next, -1 if all have enough to do. They take turns of a few chunks, but those that
 // do not answer come last: what is asked of them is waited for in vain.
 func (f *fetch) pick(now runtime.Instant) int {
 	best := -1
@@ -160,25 +167,62 @@ func (f *fetch) pick(now runtime.Instant) int {
 			best = at
 		}
 	}
-	if best >= 0 {
-		f.turn = best + 1
+	if best < 0 {
+		return best
+	}
+	if f.turn != best {
+		f.turn, f.run = best, 0
+	}
+	if f.run++; f.run == runMost {
+		f.turn, f.run = (best+1)%len(f.sources), 0
 	}
 	return best
 }
 
-// ask asks a source for a chunk or for the manifest.
+// askRun is what one message asks of a source: chunks that follow each other, or the manifest.
+type askRun struct {
+	to    runtime.NodeID
+	index uint32
+	count uint32 // zero: nothing
+}
+
+// extend adds a chunk, if it is the next one.
+func (r *askRun) extend(to runtime.NodeID, index uint32) bool {
+	next := r.count > 0 && r.count < rangeMax && r.to == to && r.index+r.count == index
+	if next {
+		r.count++
+	}
+	return next
+}
+
+func (s *Shipper) sendRun(f *fetch, r askRun) {
+	switch {
+	case r.count == 0:
+	case r.index == indexManifest:
+		s.send(r.to, &shipMessage{kind: kindAsk, digest: f.order.Digest, index: indexManifest})
+	default:
+		s.send(r.to, &shipMessage{kind: kindGet, digest: f.order.Digest, index: r.index, extra: r.count - 1})
+	}
+}
+
+// ask notes what a source is asked for: a chunk or the manifest.
 func (s *Shipper) ask(now runtime.Instant, f *fetch, source int, index uint32) {
 	p := &f.sources[source]
 	p.asked++
 	a := ask{source: source, index: index, at: now, deadline: now.Add(p.patience())}
 	f.asks = append(f.asks, a)
 	s.due(a.deadline)
-	kind := uint8(kindAsk)
 	if index != indexManifest {
-		kind = kindGet
 		f.state[index] = chunkAsked
 	}
-	s.send(p.id, &shipMessage{kind: kind, digest: f.order.Digest, index: index})
+}
+
+// forgetAsks forgets all that is asked for.
+func (f *fetch) forgetAsks() {
+	f.asks = f.asks[:0]
+	for i := range f.sources {
+		f.sources[i].asked = 0
+	}
 }
 
 // drop forgets the i-th ask. What it asked for is missing again.

@@ -1,20 +1,12 @@
 package transport
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 
 	"github.com/octopii-go/octopii/runtime"
 )
-
-// writeFew is how many chunks are written together, as long as more are under way: each job opens the file, and takes
-// two steps of the loop.
-const writeFew = 4
-
-// failuresMax is how many jobs of a fetch may fail before it does.
-const failuresMax = 8
 
 // FetchID names a fetch. It is never used twice in a boot.
 type FetchID uint64
@@ -77,7 +69,7 @@ const (
 type fetch struct {
 	id       FetchID
 	order    Order
-	part     string
+	part     *partFile // nil: into memory
 	phase    fetchPhase
 	manifest manifest
 	state    []chunkState
@@ -85,11 +77,16 @@ type fetch struct {
 	cursor   int // no chunk before is missing
 	asks     []ask
 	sources  []shipPeer
-	turn     int // whose turn it is to be asked
+	turn     int // whose turn it is to be asked,
+	run      int // for how many chunks it has been already
 	pace     pace
 	pieces   []piece  // to be written next
 	writing  int      // pieces that a job writes
 	free     [][]byte // memory of pieces that are written
+	unsynced int64    // bytes written since the last sync began
+	syncing  bool     // a job makes what is written durable
+	spoiled  bool     // one has failed: all that is written must be written anew
+	held     bool     // the scan has to wait: see heldUp
 	data     []byte
 	fedAt    runtime.Instant // when something new came
 	failures int
@@ -109,8 +106,8 @@ func (s *Shipper) Fetch(now runtime.Instant, order Order) (FetchID, error) {
 		return 0, fmt.Errorf("%w: object of %d bytes, limit %d", ErrTooLarge, order.Digest.Size, s.cfg.SizeMax)
 	case inMemory && order.Digest.Size > s.cfg.MemoryMax:
 		return 0, fmt.Errorf("%w: %d bytes into memory, limit %d", ErrTooLarge, order.Digest.Size, s.cfg.MemoryMax)
-	case len(s.fetches) >= s.cfg.FetchesMax, inMemory && s.memory+order.Digest.Size > s.cfg.MemoryMax,
-		!inMemory && slices.ContainsFunc(s.fetches, func(f *fetch) bool { return f.order.Path == order.Path }):
+	case s.live() >= s.cfg.FetchesMax, inMemory && s.memory+order.Digest.Size > s.cfg.MemoryMax,
+		!inMemory && slices.ContainsFunc(s.fetches, func(f *fetch) bool { return f.order.Path == order.Path && f.phase != fetchOver }):
 		return 0, ErrBusy
 	}
 	s.lastID++
@@ -124,17 +121,27 @@ func (s *Shipper) Fetch(now runtime.Instant, order Order) (FetchID, error) {
 	if inMemory {
 		s.memory += order.Digest.Size
 	} else {
-		f.part = partName(order.Path, order.Digest)
+		f.part = &partFile{name: partName(order.Path, order.Digest)}
 	}
 	s.fetches = append(s.fetches, f)
 	s.advance(now, f)
 	return f.id, nil
 }
 
+// live returns how many fetches there are that are not over.
+func (s *Shipper) live() (n int) {
+	for _, f := range s.fetches {
+		if f.phase != fetchOver {
+			n++
+		}
+	}
+	return n
+}
+
 // Progress returns how far a fetch has come, false if it is over.
 func (s *Shipper) Progress(id FetchID) (Progress, bool) {
 	for _, f := range s.fetches {
-		if f.id == id {
+		if f.id == id && f.phase != fetchOver {
 			return f.progress, true
 		}
 	}
@@ -145,7 +152,7 @@ func (s *Shipper) Progress(id FetchID) (Progress, bool) {
 // false if there is no such fetch.
 func (s *Shipper) Cancel(id FetchID) bool {
 	for _, f := range s.fetches {
-		if f.id == id {
+		if f.id == id && f.phase != fetchOver {
 			s.close(f)
 			s.sweep()
 			return true
@@ -156,15 +163,17 @@ func (s *Shipper) Cancel(id FetchID) bool {
 
 // close ends a fetch, to be swept.
 func (s *Shipper) close(f *fetch) {
-	f.phase = fetchOver
-	if f.order.Path == "" {
+	if f.part == nil {
 		s.memory -= f.order.Digest.Size
+	} else if f.phase == fetchScanning || f.phase == fetchReceiving {
+		s.submit(s.cfg.WriteLane, f.part.close, func(runtime.Instant, error) {}) // nothing in it counts as durable anyway
 	}
+	f.phase = fetchOver
 }
 
-// sweep forgets fetches that are over.
+// sweep forgets fetches that are over, and whose part is not being synced any more.
 func (s *Shipper) sweep() {
-	s.fetches = slices.DeleteFunc(s.fetches, func(f *fetch) bool { return f.phase == fetchOver })
+	s.fetches = slices.DeleteFunc(s.fetches, func(f *fetch) bool { return f.phase == fetchOver && !f.syncing })
 }
 
 // end closes a fetch and says how it went.
@@ -179,15 +188,20 @@ func (s *Shipper) end(f *fetch, err error) {
 
 // advance does what can be done now.
 func (s *Shipper) advance(now runtime.Instant, f *fetch) {
-	if f.phase == fetchReceiving && f.left == 0 {
+	switch {
+	case f.phase == fetchReceiving && f.spoiled:
+		if f.writing == 0 {
+			s.scan(f)
+		}
+	case f.complete():
 		if f.order.Path == "" {
 			s.end(f, nil)
-			return
+		} else if !f.syncing { // its error may be the only one there is
+			s.publish(f)
 		}
-		s.publish(f)
-		return
+	default:
+		s.askMore(now, f)
 	}
-	s.askMore(now, f)
 }
 
 // tickFetch gives up what takes too long.
@@ -195,7 +209,7 @@ func (s *Shipper) tickFetch(now runtime.Instant, f *fetch) {
 	if f.phase != fetchAsking && f.phase != fetchReceiving {
 		return
 	}
-	if now >= f.fedAt.Add(s.cfg.Patience) {
+	if now >= f.fedAt.Add(s.cfg.Patience) && !f.complete() {
 		s.end(f, ErrTimeout)
 		return
 	}
@@ -203,6 +217,9 @@ func (s *Shipper) tickFetch(now runtime.Instant, f *fetch) {
 	s.write(f) // what was to be written with chunks that do not come
 	s.advance(now, f)
 }
+
+// complete reports whether all chunks have been stored: no source is waited for.
+func (f *fetch) complete() bool { return f.phase == fetchReceiving && f.left == 0 }
 
 // fed takes what a peer says of the object.
 func (s *Shipper) fed(now runtime.Instant, f *fetch, from runtime.NodeID, m *shipMessage) {
@@ -230,10 +247,8 @@ func (s *Shipper) fedManifest(now runtime.Instant, f *fetch, from runtime.NodeID
 		return
 	}
 	f.answer(now, from, indexManifest, s.cfg.Window)
-	f.asks, f.fedAt = f.asks[:0], now
-	for i := range f.sources {
-		f.sources[i].asked = 0
-	}
+	f.fedAt = now
+	f.forgetAsks()
 	f.manifest = got
 	f.state = make([]chunkState, len(got.hashes))
 	f.left = len(got.hashes)
@@ -275,118 +290,4 @@ func (s *Shipper) fedChunk(now runtime.Instant, f *fetch, from runtime.NodeID, m
 		}
 	}
 	f.fedAt = now
-}
-
-// room returns memory for a piece.
-func (f *fetch) room() []byte {
-	if last := len(f.free) - 1; last >= 0 {
-		p := f.free[last]
-		f.free = f.free[:last]
-		return p
-	}
-	return make([]byte, 0, f.manifest.chunk)
-}
-
-// stored notes that a chunk is where it belongs.
-func (f *fetch) stored(index int) {
-	f.state[index] = chunkStored
-	f.left--
-	f.progress.Stored += int64(f.manifest.length(index))
-}
-
-// miss notes that a chunk must be asked for again.
-func (f *fetch) miss(index int) {
-	f.state[index] = chunkMissing
-	f.cursor = min(f.cursor, index)
-}
-
-// write lets a job write the pieces, one job at a time.
-func (s *Shipper) write(f *fetch) {
-	if f.writing > 0 || len(f.pieces) == 0 {
-		return
-	}
-	j := &writeJob{manifest: &f.manifest, part: f.part, pieces: f.pieces}
-	f.pieces, f.writing = nil, len(f.pieces)
-	s.submit(s.cfg.WriteLane, j.execute, func(now runtime.Instant, err error) {
-		if f.phase == fetchOver {
-			return
-		}
-		f.writing = 0
-		f.fedAt = now
-		for _, p := range j.pieces {
-			if err == nil {
-				f.stored(p.index)
-			} else {
-				f.miss(p.index)
-			}
-			f.free = append(f.free, p.data[:0])
-		}
-		if err != nil && !s.survives(f, err) {
-			return
-		}
-		s.write(f)
-		s.advance(now, f)
-	})
-}
-
-// survives counts a failed job, and ends the fetch if there were too many or more would not help.
-func (s *Shipper) survives(f *fetch, err error) bool {
-	f.failures++
-	s.event(FetchFaltered, uint64(f.id), uint64(f.failures), f.order.Digest.Hash, 0)
-	if f.failures >= failuresMax || errors.Is(err, runtime.ErrNoSpace) {
-		s.end(f, err)
-		return false
-	}
-	return true
-}
-
-// scan looks for what is on disk, from the first chunk on.
-func (s *Shipper) scan(f *fetch) {
-	f.phase, f.left, f.cursor = fetchScanning, len(f.state), 0
-	f.progress.Stored, f.progress.Found = 0, 0
-	clear(f.state)
-	s.scanFrom(f, &scanJob{manifest: &f.manifest, final: f.order.Path, part: f.part})
-}
-
-func (s *Shipper) scanFrom(f *fetch, j *scanJob) {
-	s.submit(s.cfg.WriteLane, j.execute, func(now runtime.Instant, err error) {
-		switch {
-		case f.phase == fetchOver:
-			return
-		case err != nil:
-			if s.survives(f, err) {
-				s.scan(f)
-			}
-			return
-		}
-		for _, i := range j.found {
-			f.stored(i)
-		}
-		if j.from = j.next; j.next < len(f.state) {
-			s.scanFrom(f, j)
-			return
-		}
-		f.progress.Found = f.progress.Stored
-		if f.progress.Found > 0 {
-			s.event(FetchResumed, uint64(f.id), uint64(f.progress.Found), f.order.Digest.Hash, uint64(f.progress.Size))
-		}
-		f.phase, f.fedAt = fetchReceiving, now
-		s.advance(now, f)
-	})
-}
-
-// publish gives a complete file its name. If that fails, nothing of it counts as durable: the
-// bytes are written anew, and then it is tried again.
-func (s *Shipper) publish(f *fetch) {
-	f.phase = fetchPublishing
-	j := &publishJob{final: f.order.Path, part: f.part}
-	s.submit(s.cfg.WriteLane, j.execute, func(_ runtime.Instant, err error) {
-		switch {
-		case f.phase == fetchOver:
-		case err == nil:
-			s.end(f, nil)
-		case s.survives(f, err):
-			s.scan(f)
-		}
-	})
 }

@@ -64,6 +64,35 @@ func IsPart(name string) bool { return strings.HasSuffix(name, partSuffix) }
 // partName returns where the chunks of an object are kept until it is complete.
 func partName(final string, d Digest) string { return final + "." + d.String() + partSuffix }
 
+// partFile is the part of one fetch, open from its scan until it has its final name, or is given up. It belongs to
+// the jobs of the write lane.
+type partFile struct {
+	name string
+	file runtime.File // nil: not open
+}
+
+// open returns the file, which stays open.
+func (p *partFile) open(files runtime.FS) (runtime.File, error) {
+	if p.file == nil {
+		f, err := openFile(files, p.name)
+		if err != nil {
+			return nil, err
+		}
+		p.file = f
+	}
+	return p.file, nil
+}
+
+// close is a job that closes the file, if it is open.
+func (p *partFile) close(runtime.FS) error {
+	if p.file == nil {
+		return nil
+	}
+	f := p.file
+	p.file = nil
+	return f.Close()
+}
+
 // scanBatch is how many chunks a job reads, so that the lane is not held up for long.
 const scanBatch = 64
 
@@ -74,26 +103,30 @@ const scanBatch = 64
 // that they are durable: a sync of an earlier life may have failed and marked them clean, so that
 // the next one would not write them.
 type scanJob struct {
-	manifest    *manifest
-	final, part string
-	from        int   // first chunk of this job
-	next        int   // out: first chunk of the next job; the number of chunks: there is none
-	found       []int // out: chunks that are in the part now
+	manifest *manifest
+	final    string
+	part     *partFile
+	from     int   // first chunk of this job
+	next     int   // out: first chunk of the next job; the number of chunks: there is none
+	found    []int // out: chunks that are in the part now
 }
 
 func (j *scanJob) execute(files runtime.FS) error {
 	j.next, j.found = len(j.manifest.hashes), nil
+	if j.from == 0 {
+		_ = j.part.close(files) // if it is open, a sync has failed, and it may yet be told so: of what is written anew below
+	}
 	part, created, err := j.open(files)
 	if err != nil {
-		return fmt.Errorf("transport: prepare %s: %w", j.part, err)
+		return fmt.Errorf("transport: prepare %s: %w", j.part.name, err)
 	}
-	defer part.Close()
 	if j.from == 0 {
 		if err := attempt(func() error { return part.Allocate(0, j.manifest.size, false) }); err != nil {
 			if created {
-				_ = files.Remove(j.part) // nothing is in it
+				_ = j.part.close(files)       // nothing is in it,
+				_ = files.Remove(j.part.name) // and it is made again when it is wanted again
 			}
-			return fmt.Errorf("transport: prepare %s for %d bytes: %w", j.part, j.manifest.size, err)
+			return fmt.Errorf("transport: prepare %s for %d bytes: %w", j.part.name, j.manifest.size, err)
 		}
 	}
 	final, err := openFile(files, j.final)
@@ -109,9 +142,12 @@ func (j *scanJob) execute(files runtime.FS) error {
 
 // open opens the part, or makes it.
 func (j *scanJob) open(files runtime.FS) (part runtime.File, created bool, err error) {
-	part, err = openFile(files, j.part)
+	part, err = j.part.open(files)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = attempt(func() error { part, err = files.Create(j.part); return err })
+		err = attempt(func() error { part, err = files.Create(j.part.name); return err })
+		if err == nil {
+			j.part.file = part
+		}
 		return part, err == nil, err
 	}
 	return part, false, err
@@ -127,7 +163,7 @@ func (j *scanJob) scan(part, final runtime.File) error {
 			continue
 		}
 		if err := attempt(func() error { _, err := part.WriteAt(p, m.offset(i)); return err }); err != nil {
-			return fmt.Errorf("transport: chunk %d of %s: %w", i, j.part, err)
+			return fmt.Errorf("transport: chunk %d of %s: %w", i, j.part.name, err)
 		}
 		j.found = append(j.found, i)
 	}
@@ -143,20 +179,34 @@ type piece struct {
 // writeJob writes chunks to the part.
 type writeJob struct {
 	manifest *manifest
-	part     string
+	part     *partFile
 	pieces   []piece
 }
 
 func (j *writeJob) execute(files runtime.FS) error {
-	f, err := openFile(files, j.part)
+	f, err := j.part.open(files)
 	if err != nil {
-		return fmt.Errorf("transport: write %s: %w", j.part, err)
+		return fmt.Errorf("transport: write %s: %w", j.part.name, err)
 	}
-	defer f.Close()
 	for _, p := range j.pieces {
 		if err := attempt(func() error { _, err := f.WriteAt(p.data, j.manifest.offset(p.index)); return err }); err != nil {
-			return fmt.Errorf("transport: chunk %d of %s: %w", p.index, j.part, err)
+			return fmt.Errorf("transport: chunk %d of %s: %w", p.index, j.part.name, err)
 		}
+	}
+	return nil
+}
+
+// syncJob makes what is written of a part durable, while more of it is being written.
+type syncJob struct{ part string }
+
+func (j *syncJob) execute(files runtime.FS) error {
+	f, err := openFile(files, j.part)
+	if err != nil {
+		return fmt.Errorf("transport: sync %s: %w", j.part, err)
+	}
+	defer f.Close()
+	if err := f.SyncData(); err != nil {
+		return fmt.Errorf("transport: sync %s: %w", j.part, err)
 	}
 	return nil
 }
@@ -166,20 +216,21 @@ func (j *writeJob) execute(files runtime.FS) error {
 // is unknown whether the file has the final name, or will have it after a
 // loss of power; if it has, its bytes are right.
 type publishJob struct {
-	final, part string
+	final string
+	part  *partFile
 }
 
 func (j *publishJob) execute(files runtime.FS) error {
-	f, err := openFile(files, j.part)
+	f, err := j.part.open(files)
 	if err != nil {
 		return fmt.Errorf("transport: publish %s: %w", j.final, err)
 	}
 	err = f.Sync()
-	if closeErr := f.Close(); err == nil {
+	if closeErr := j.part.close(files); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return fmt.Errorf("transport: sync %s: %w", j.part, err)
+		return fmt.Errorf("transport: sync %s: %w", j.part.name, err)
 	}
 	if err := j.rename(files); err != nil {
 		return fmt.Errorf("transport: publish %s: %w", j.final, err)
@@ -195,7 +246,7 @@ func (j *publishJob) execute(files runtime.FS) error {
 func (j *publishJob) rename(files runtime.FS) error {
 	again := false
 	return attempt(func() error {
-		err := files.Rename(j.part, j.final)
+		err := files.Rename(j.part.name, j.final)
 		if again && errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

@@ -153,19 +153,19 @@ const wantedMax = 16
 func (s *Shipper) askedManifest(from runtime.NodeID, m *shipMessage) {
 	i, found := s.source.search(m.digest)
 	if !found {
-		s.unknown(from, m)
+		s.want(m.digest)
+		s.deny(from, m.digest, m.index, noneUnknown)
 		return
 	}
 	reply := manifestMessage(m.digest, &s.source.offers[i].manifest)
 	s.send(from, &reply)
 }
 
-// unknown tells a peer that the object is not offered here, and the driver that it is wanted.
-func (s *Shipper) unknown(from runtime.NodeID, m *shipMessage) {
-	if len(s.out.Wanted) < wantedMax && !slices.Contains(s.out.Wanted, m.digest) {
-		s.out.Wanted = append(s.out.Wanted, m.digest)
+// want tells the driver of an object that is not offered here.
+func (s *Shipper) want(d Digest) {
+	if len(s.out.Wanted) < wantedMax && !slices.Contains(s.out.Wanted, d) {
+		s.out.Wanted = append(s.out.Wanted, d)
 	}
-	s.deny(from, m.digest, m.index, noneUnknown)
 }
 
 // deny tells a peer that it will not get something.
@@ -173,27 +173,28 @@ func (s *Shipper) deny(to runtime.NodeID, d Digest, index uint32, why uint32) {
 	s.send(to, &shipMessage{kind: kindNone, digest: d, index: index, extra: why})
 }
 
-// askedChunk queues a chunk for a peer. What is queued already is not queued again.
-func (s *Shipper) askedChunk(now runtime.Instant, from runtime.NodeID, m *shipMessage) {
+// askedChunks queues chunks for a peer. What is queued already is not queued again.
+func (s *Shipper) askedChunks(now runtime.Instant, from runtime.NodeID, m *shipMessage) {
 	q := &s.source
 	i, found := q.search(m.digest)
 	if !found {
-		s.unknown(from, m)
-		return
+		s.want(m.digest)
 	}
-	if int(m.index) >= len(q.offers[i].manifest.hashes) {
-		s.deny(from, m.digest, m.index, noneUnknown)
-		return
+	for index := m.index; index <= m.index+m.extra; index++ {
+		if !found || int(index) >= len(q.offers[i].manifest.hashes) {
+			s.deny(from, m.digest, index, noneUnknown)
+			continue
+		}
+		g := get{to: from, offer: q.offers[i], index: int(index)}
+		switch {
+		case slices.Contains(q.queue, g) || slices.Contains(q.reading, g):
+		case len(q.queue) >= s.cfg.QueueMax:
+			s.deny(from, m.digest, index, noneBusy)
+		default:
+			q.queue = append(q.queue, g)
+		}
 	}
-	g := get{to: from, offer: q.offers[i], index: int(m.index)}
-	switch {
-	case slices.Contains(q.queue, g) || slices.Contains(q.reading, g):
-	case len(q.queue) >= s.cfg.QueueMax:
-		s.deny(from, m.digest, m.index, noneBusy)
-	default:
-		q.queue = append(q.queue, g)
-		s.pumpSource(now)
-	}
+	s.pumpSource(now)
 }
 
 // readJobs is how many jobs read chunks at a time: while one is under way, what peers ask for gathers for the next.

@@ -2,9 +2,11 @@ package transport_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,7 +24,9 @@ type dock struct {
 	fetched []transport.Fetched
 	wanted  []transport.Digest
 	events  map[runtime.EventKind]int
-	sent    int // bytes of chunks
+	sent    int          // bytes of chunks
+	held    runtime.Lane // jobs of that lane wait in kept; 0: of none
+	kept    []transport.Job
 }
 
 // shipRig is some nodes with a folder each. Jobs run at once, frames arrive at once, unless
@@ -81,6 +85,10 @@ func (r *shipRig) flow() {
 				d.events[ev.Kind]++
 			}
 			for _, j := range out.Jobs {
+				if j.Lane == d.held && d.held > 0 {
+					d.kept = append(d.kept, j)
+					continue
+				}
 				d.JobDone(r.now, j.ID, j.Run(d.files))
 			}
 			for _, f := range out.Send {
@@ -480,6 +488,65 @@ func TestCancelledFetchLeavesItsPart(t *testing.T) {
 	}
 }
 
+// What is asked of a source in a row is one message.
+func TestChunksAreAskedForInRuns(t *testing.T) {
+	r := newShipRig(t, 2, transport.ShipperConfig{Rate: 100 << 10, Window: 64})
+	data := pattern(300 * transport.ChunkMin)
+	messages := 0
+	r.lost = func(_, to runtime.NodeID, _ []byte) bool {
+		if to == 1 {
+			messages++
+		}
+		return false
+	}
+	r.fetch(2, transport.Order{Digest: r.offer(1, data), Sources: []runtime.NodeID{1}, Path: "copy"})
+	r.pass(10 * time.Second)
+	if end := r.ended(2); end.Err != nil {
+		t.Fatal(end.Err)
+	}
+	r.have(2, data, "copy")
+	if messages > 200 {
+		t.Errorf("%d messages for 300 chunks", messages)
+	}
+}
+
+// A peer that asks for too much at a time is not listened to, and one that asks beyond the end gets what there is.
+func TestRunsAreBounded(t *testing.T) {
+	s := transport.NewShipper(transport.ShipperConfig{ChunkBytes: transport.ChunkMin})
+	d, err := s.OfferBytes(pattern(3 * transport.ChunkMin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(index, more uint32) []byte {
+		frame := transport.AppendHeader(nil, 0x42)
+		frame = binary.LittleEndian.AppendUint64(frame, d.Hash)
+		frame = binary.LittleEndian.AppendUint64(frame, uint64(d.Size))
+		frame = binary.LittleEndian.AppendUint32(frame, index)
+		frame = binary.LittleEndian.AppendUint32(frame, more)
+		if err := transport.Seal(frame); err != nil {
+			t.Fatal(err)
+		}
+		return frame
+	}
+	for _, c := range []struct{ index, more uint32 }{{0, 16}, {0, 1<<32 - 1}, {1<<16 - 1, 1}, {1 << 16, 0}} {
+		if err := s.Receive(0, 2, get(c.index, c.more)); err == nil || len(s.Take().Send) > 0 {
+			t.Errorf("chunk %d and %d more: %v", c.index, c.more, err)
+		}
+	}
+	if err := s.Receive(0, 2, get(1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	sizes := []int{}
+	for _, f := range s.Take().Send {
+		sizes = append(sizes, len(f.Frame))
+	}
+	const header = transport.HeaderSize + 24
+	slices.Sort(sizes) // the last of the three is not there: that is said
+	if want := []int{header, header + transport.ChunkMin, header + transport.ChunkMin}; !slices.Equal(sizes, want) {
+		t.Errorf("frames of %v bytes, want %v", sizes, want)
+	}
+}
+
 // The bytes on the wire are pinned: members of one cluster may run different builds.
 func TestMessagesArePinned(t *testing.T) {
 	rpc := transport.NewRPC(transport.RPCConfig{Incarnation: 0x0102030405060708})
@@ -501,6 +568,7 @@ func TestMessagesArePinned(t *testing.T) {
 	}{
 		{"hello", rpc.Take().Send[0].Frame, goldenHello},
 		{"ask", s.Take().Send[0].Frame, goldenAsk},
+		{"get", getFrame(t), goldenGet},
 	} {
 		if got := hex.EncodeToString(c.frame); got != c.want {
 			t.Errorf("%s\ngot  %s\nwant %s", c.name, got, c.want)
@@ -508,7 +576,27 @@ func TestMessagesArePinned(t *testing.T) {
 	}
 }
 
+// getFrame returns the message that asks for three chunks.
+func getFrame(t *testing.T) []byte {
+	source, s := transport.NewShipper(transport.ShipperConfig{}), transport.NewShipper(transport.ShipperConfig{})
+	d, err := source.OfferBytes(pattern(3 * 64 << 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Fetch(0, transport.Order{Digest: d, Sources: []runtime.NodeID{1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Receive(0, 2, s.Take().Send[0].Frame); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Receive(0, 1, source.Take().Send[0].Frame); err != nil {
+		t.Fatal(err)
+	}
+	return s.Take().Send[0].Frame
+}
+
 const (
+	goldenGet   = "f701420018000000ca2eb81d" + "1cbcc71f8c07c940" + "0000030000000000" + "00000000" + "02000000"
 	goldenHello = "f70120003000000061edfc63" + "0807060504030201" + "0000000000000000" + "0000000000000000" +
 		"0100000000000000" + "0000000000000000" + "0000000000000000"
 	goldenAsk = "f70140001800000006384eb0" + "00101007330b29b8" + "0500000000000000" + "ffffffff" + "00000000"

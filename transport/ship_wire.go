@@ -10,7 +10,7 @@ import (
 const (
 	kindAsk      = iota // what is the manifest of that object?
 	kindManifest        // extra is the chunk size, the body the hashes, 8 bytes each
-	kindGet             // send me that chunk
+	kindGet             // send me that chunk, and as many of those after it as extra says
 	kindChunk           // the body is the chunk
 	kindNone            // you will not get that; extra says why
 	kindShipEnd
@@ -23,6 +23,9 @@ const (
 	noneDamaged            // the source's own copy is not what it was
 	noneEnd
 )
+
+// rangeMax is how many chunks one message may ask for.
+const rangeMax = 16
 
 // indexManifest stands for the manifest, where the index of a chunk may stand.
 const indexManifest = 1<<32 - 1
@@ -95,7 +98,7 @@ func (m *shipMessage) check() error {
 	case kindManifest:
 		ok = m.index == indexManifest && m.extra >= ChunkMin && m.extra <= ChunkMax
 	case kindGet:
-		ok = chunked && m.extra == 0
+		ok = chunked && m.extra < rangeMax && m.index+m.extra < chunksMax
 	case kindChunk:
 		ok = chunked && m.extra == 0 && len(m.body) > 0 && len(m.body) <= ChunkMax
 	case kindNone:

@@ -16,6 +16,7 @@ import (
 const (
 	laneShipRead  runtime.Lane = 5
 	laneShipWrite runtime.Lane = 6
+	laneShipSync  runtime.Lane = 7
 )
 
 // purposeIncarnation is what a node draws random numbers for, beside its engine.
@@ -79,7 +80,7 @@ func (c Config) withDefaults() Config {
 	c.ForwardTimeout = cmp.Or(c.ForwardTimeout, defaultForwardTimeout)
 	c.RPC.CallsMax = cmp.Or(c.RPC.CallsMax, defaultCallsMax)
 	c.RPC.Incarnation = 1 // until it is drawn
-	c.Shipper.ReadLane, c.Shipper.WriteLane = laneShipRead, laneShipWrite
+	c.Shipper.ReadLane, c.Shipper.WriteLane, c.Shipper.SyncLane = laneShipRead, laneShipWrite, laneShipSync
 	return c
 }
 
