@@ -174,7 +174,12 @@ var inWalrus = []bug{
 	},
 	{
 		"what chores have staged keeps out a batch for ever", "TestChoresKeepNobodyOut", "walrus/stage.go",
-		"	if errors.Is(err, ErrFull) && l.flight == nil && len(l.open.ops) > 0 && l.open.idle() {",
-		"	if errors.Is(err, ErrFull) && l.open == nil {",
+		"	if l.open.idle() {",
+		"	if len(l.open.ops) == 0 {",
+	},
+	{
+		"what chores have staged makes way for every batch, for ever", "TestChoresGetTheirTurn", "walrus/stage.go",
+		"func (l *Log) Stage(b *Batch) error {",
+		"func (l *Log) Stage(b *Batch) error {\n	if len(l.open.ops) > 0 && l.open.idle() {\n		l.unstage()\n	}",
 	},
 }

@@ -220,7 +220,7 @@ func (l *Log) stageCopies(c *copying) error {
 // stageChore stages changes that nobody asked for, and that need no flush of their own.
 func (l *Log) stageChore(b *Batch) error {
 	before := len(l.open.ops)
-	err := l.stage(b)
+	err := l.Stage(b)
 	l.open.unasked += len(l.open.ops) - before
 	return err
 }

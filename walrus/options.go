@@ -51,7 +51,7 @@ type Options struct {
 	// SegmentBytes is the size of a segment file: 12 KiB to 1 GiB, zero means
 	// 64 MiB. A group that does not fit makes its segment grow.
 	SegmentBytes int64
-	// GroupBytes limits the open group: 1 KiB to MaxGroup/2, zero means 64 MiB.
+	// GroupBytes limits the open group, but for what chores add: 1 KiB to MaxGroup/2, zero means 64 MiB.
 	GroupBytes int
 	// Mirror lists the mirrored topics. It must be the same at every Open.
 	Mirror []Mirror

@@ -1,7 +1,6 @@
 package walrus
 
 import (
-	"errors"
 	"fmt"
 	"math"
 )
@@ -19,25 +18,6 @@ import (
 // An empty batch stages nothing. Staged changes are visible to nobody
 // until they are published.
 func (l *Log) Stage(b *Batch) error {
-	err := l.stage(b)
-	if errors.Is(err, ErrFull) && l.flight == nil && len(l.open.ops) > 0 && l.open.idle() {
-		// Only what chores did is in the way, which waits for others and would never be cut. They do it again.
-		l.unstage()
-		err = l.stage(b)
-	}
-	return err
-}
-
-// unstage forgets what has been staged since the last publish.
-func (l *Log) unstage() {
-	for _, t := range l.topics {
-		t.staged, t.cutFrom, t.stagedFrom = t.live, noIndex, noIndex
-	}
-	l.stagedTxs = append(l.stagedTxs[:0], l.txs...)
-	l.open.reset()
-}
-
-func (l *Log) stage(b *Batch) error {
 	if l.failed != nil {
 		return l.failed
 	}
@@ -116,6 +96,15 @@ func (l *Log) encodePlain(t *topic, ops []change) {
 	}
 }
 
+// unstage forgets what has been staged since the last publish.
+func (l *Log) unstage() {
+	for _, t := range l.topics {
+		t.staged, t.cutFrom, t.stagedFrom = t.live, noIndex, noIndex
+	}
+	l.stagedTxs = append(l.stagedTxs[:0], l.txs...)
+	l.open.reset()
+}
+
 // appends reports whether there are entries, or a transaction that may have some.
 func appends(ops []change) bool {
 	for i := range ops {
@@ -181,12 +170,20 @@ func (l *Log) check(op *change) (size int, err error) {
 }
 
 // fits checks the room for size more bytes.
+//
+// What chores have staged does not count, as long as it is alone: it is not cut for its own sake, so that a batch that had no
+// room beside it would find none for ever; and if it had to make way, a log of such batches would never be rid of
+// anything. It is one small topic and the truncations of one Publish, at most, and MaxGroup has room for it.
 func (l *Log) fits(size int) error {
+	limit := l.o.GroupBytes
+	if l.open.idle() {
+		limit += l.open.size() - groupHeaderBytes - trailerBytes
+	}
 	group := groupHeaderBytes + size + trailerBytes
 	if group > l.o.GroupBytes {
 		return fmt.Errorf("walrus: batch of %d bytes, groups take %d: %w", size, l.o.GroupBytes, ErrTooLarge)
 	}
-	if l.open.size()+size > l.o.GroupBytes {
+	if l.open.size()+size > limit {
 		return fmt.Errorf("walrus: batch of %d bytes on %d: %w", size, l.open.size(), ErrFull)
 	}
 	if l.end+int64(l.open.size()+size) > segmentGrowMax && !l.canRotate() {
