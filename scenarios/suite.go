@@ -178,7 +178,7 @@ var rows = []row{
 	{name: "wal-crash-8", doc: "about eight", service: Wal, faults: "torn=0.5,crash=all/3750ms"},
 	{name: "wal-crash-10", doc: "about ten", service: Wal, faults: "torn=0.5,crash=all/3s"},
 	{name: "wal-crash-often", doc: "power goes again while logs recover", service: Wal, faults: "torn=0.5,crash=all/200ms"},
-	{name: "wal-chaos", doc: "everything that a disk does, at once", service: Wal, nodes: 5, ops: 200, pace: 4 * time.Second,
+	{name: "wal-chaos", doc: "everything that a disk does, at once", service: Wal, nodes: 5, ops: 300, pace: 6 * time.Second,
 		faults: "io=0.03,sync=0.01,after=any,close=0.02,torn=0.5,fs=posix,space=32KiB/1s,slow=50/1s,stall=100ms/1s,dead=100ms/1s,rot=150ms," +
 			"latent=150ms,phantom=150ms,misdirect=150ms,stale=0.03,astray=0.03,wipe=5s,crash=all/600ms"},
 
