@@ -64,7 +64,7 @@ func makeDurably(path string) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(above.Sync(), above.Close()); err != nil {
+		if err := errors.Join(syncDir(above), above.Close()); err != nil {
 			return err
 		}
 	}
@@ -133,7 +133,7 @@ func (d *Folder) List(dir string) (names []string, err error) {
 }
 
 // SyncDir implements runtime.FS.
-func (d *Folder) SyncDir(dir string) error { return d.onDir("sync", dir, (*os.File).Sync) }
+func (d *Folder) SyncDir(dir string) error { return d.onDir("sync", dir, syncDir) }
 
 // Lock implements runtime.FS. The lock is on a file of that name, which is
 // made if it is missing, and stays.

@@ -7,7 +7,8 @@ import (
 	"os"
 )
 
-// syncData flushes everything, for want of less.
+// syncData flushes everything, for want of less. On darwin and on Windows that empties the device's cache, too: there
+// File.Sync is F_FULLFSYNC, which fsync alone is not, and FlushFileBuffers.
 func syncData(f *os.File) error { return f.Sync() }
 
 // reserve is not to be had.
