@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -52,8 +51,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if f.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	if o.http == "" {
-		return options{}, errors.New("--http is missing")
+	for _, need := range []struct {
+		name    string
+		missing bool
+	}{{"--http", o.http == ""}, {"--id", id == 0}, {"--peers", peers == ""}, {"--dir", c.Dir == ""}, {"--tls-dir", c.TLSDir == ""}} {
+		if need.missing {
+			return options{}, fmt.Errorf("%s is missing", need.name)
+		}
 	}
 	var err error
 	if c.Peers, err = parsePeers(peers); err != nil {

@@ -204,8 +204,10 @@ func TestMistakesAreOneLine(t *testing.T) {
 	good := []string{"--id", "1", "--dir", t.TempDir(), "--tls-dir", t.TempDir(), "--http", "127.0.0.1:0", "--peers", "1=127.0.0.1:0"}
 	for words, args := range map[string][]string{
 		"--http is missing":    {"--id", "1"},
-		"not ID=HOST":          {"--id", "1", "--http", "x", "--peers", "one"},
-		"without ID":           {"--http", "x", "--peers", "1=a:1"},
+		"--id is missing":      {"--http", "x", "--peers", "1=a:1"},
+		"--peers is missing":   {"--id", "1", "--http", "x"},
+		"--tls-dir is missing": {"--id", "1", "--dir", "d", "--http", "x", "--peers", "1=a:1"},
+		"not ID=HOST":          append(good, "--peers", "one"),
 		"unexpected argument":  append([]string{"extra"}, good...),
 		"is not known":         append(good, "--engine", "steam"),
 		"node.pem":             good,
