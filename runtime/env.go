@@ -13,7 +13,8 @@ type Env interface {
 
 	// Now reads the node's monotonic clock. It starts at an arbitrary value at
 	// each boot, never steps back within one, and runs at nearly the rate of
-	// real time: timeouts and leases are reckoned in it.
+	// real time: timeouts and leases are reckoned in it. It stands still
+	// while the node is in a call.
 	Now() Instant
 
 	// Wall reads the wall clock, in nanoseconds since the Unix epoch. It may

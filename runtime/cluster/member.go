@@ -71,7 +71,9 @@ func (m *Member) start() (err error) {
 		ID: m.cfg.ID, Dir: m.cfg.Dir, Wrap: m.cfg.Wrap, Logger: m.cfg.Logger,
 		StallAfter: m.cfg.StallAfter, Stalled: m.stalled,
 		Trace: func(r *runtime.Record) {
-			<-ready // what it uses is there from here on
+			if r.Kind == runtime.WorldBoot { // which comes first
+				<-ready // what the loop uses is there from here on
+			}
 			m.observe(r)
 		},
 		Prepare: func(locked runtime.FS) error {

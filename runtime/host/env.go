@@ -2,7 +2,6 @@ package host
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -20,12 +19,12 @@ func (e env) Self() runtime.NodeID {
 	return e.h.cfg.ID
 }
 
-// Now implements runtime.Env.
+// Now implements runtime.Env. It stands still during a step, as in the simulator.
 func (e env) Now() runtime.Instant {
 	if e.h.dead.Load() {
 		return 0
 	}
-	return e.h.now()
+	return e.h.at
 }
 
 // Wall implements runtime.Env.
@@ -68,7 +67,7 @@ func (e env) Send(to runtime.NodeID, ch runtime.Channel, frame []byte) {
 }
 
 // Submit implements runtime.Env.
-func (e env) Submit(lane runtime.Lane, job func(runtime.FS) error, done func(error)) {
+func (e env) Submit(lane runtime.Lane, run func(runtime.FS) error, done func(error)) {
 	h := e.h
 	if h.dead.Load() {
 		return
@@ -76,12 +75,7 @@ func (e env) Submit(lane runtime.Lane, job func(runtime.FS) error, done func(err
 	if lane >= runtime.LaneCount {
 		panic(fmt.Sprintf("host: lane %d, of %d", lane, runtime.LaneCount))
 	}
-	queued := h.lanes[lane].post(func() {
-		err := job(h.files[lane])
-		h.inbox.put(func() { done(err) }, math.MaxInt)
-		h.hurry()
-	}, jobsMax)
-	if !queued {
+	if !h.lanes[lane].post(job{run: run, done: done}, jobsMax) {
 		panic(fmt.Sprintf("host: more than %d jobs wait on lane %d", jobsMax, lane))
 	}
 }

@@ -123,8 +123,8 @@ type Host struct {
 	watches  [runtime.LaneCount]watch
 	link     Link
 	recycler transport.Recycler // the link, if it is one
-	inbox    *mailbox
-	lanes    [runtime.LaneCount]*mailbox
+	inbox    *mailbox[item]
+	lanes    [runtime.LaneCount]*mailbox[job]
 	running  sync.WaitGroup // lanes
 
 	dead   atomic.Bool   // nothing of the node has an effect any longer
@@ -139,11 +139,13 @@ type Host struct {
 	lastCall atomic.Uint64
 
 	// The loop is whoever holds the baton. What follows belongs to it.
-	baton sync.Mutex
-	work  []func() // memory for the turn
-	alarm runtime.Instant
-	step  uint64
-	calls map[runtime.CallID]*call
+	baton  sync.Mutex
+	work   []item // memory for the turn
+	alarm  runtime.Instant
+	step   uint64
+	at     runtime.Instant // what the clock showed when the step began: the node's time for all of it
+	record runtime.Record  // memory for the event at hand
+	calls  map[runtime.CallID]*call
 
 	awaited runtime.Instant // the alarm that the loop's own goroutine waits for; it alone changes that, in its turn
 	earlier atomic.Bool     // the alarm is earlier than that
@@ -199,7 +201,7 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 		metrics: newMetrics(),
 		folder:  folder,
 		lock:    lock,
-		inbox:   newMailbox(),
+		inbox:   newMailbox[item](),
 		dying:   make(chan struct{}),
 		ended:   make(chan struct{}),
 		done:    make(chan struct{}),
@@ -211,6 +213,9 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 	// A new boot must not use call ids of an old one again.
 	h.lastCall.Store(rand.Uint64() << 32 % uint64(runtime.OwnCalls))
 	h.open = newOpenFiles(&h.dead)
+	for i := range h.lanes {
+		h.lanes[i] = newMailbox[job]()
+	}
 	h.baton.Lock() // until the node has booted
 	if cfg.Join != nil {
 		if h.link, err = cfg.Join(h.receive); err != nil {
@@ -219,7 +224,6 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 		h.recycler, _ = h.link.(transport.Recycler)
 	}
 	for i := range h.lanes {
-		h.lanes[i] = newMailbox()
 		h.files[i] = &mortalFS{fs: files, open: h.open, watch: &h.watches[i], metrics: h.metrics}
 		h.running.Go(func() { h.runLane(i) })
 	}
@@ -229,7 +233,7 @@ func start(cfg Config, node runtime.Node, folder *Folder, lock io.Closer) (h *Ho
 }
 
 // Stop asks the node to finish what it has begun and then end.
-func (h *Host) Stop() { h.inbox.post(h.node.Stop, math.MaxInt) }
+func (h *Host) Stop() { h.inbox.post(item{kind: toRun, run: h.node.Stop}, math.MaxInt) }
 
 // Kill ends the node at once, in the middle of whatever it does.
 func (h *Host) Kill(reason error) { h.end(reason) }
@@ -237,7 +241,7 @@ func (h *Host) Kill(reason error) { h.end(reason) }
 // Post runs f on the node's loop, after what waits there already. It does not block, and returns false if f will not
 // run because the host has ended; true does not say that the host lives long enough. How many functions
 // wait is the caller's to bound.
-func (h *Host) Post(f func()) bool { return h.inbox.post(f, math.MaxInt) }
+func (h *Host) Post(f func()) bool { return h.inbox.post(item{kind: toRun, run: f}, math.MaxInt) }
 
 // Now reads the node's clock, as Env.Now does.
 func (h *Host) Now() runtime.Instant { return h.now() }
@@ -262,6 +266,9 @@ func (h *Host) end(reason error) {
 		h.reason = reason
 		h.dead.Store(true)
 		close(h.dying)
+		for _, lane := range h.lanes {
+			lane.stir()
+		}
 	})
 }
 
@@ -270,7 +277,7 @@ func (h *Host) now() runtime.Instant { return h.clock.now() }
 
 // receive takes a frame from the link, on any goroutine, and never blocks.
 func (h *Host) receive(from runtime.NodeID, ch runtime.Channel, frame []byte) {
-	if !h.inbox.put(func() { h.deliver(from, ch, frame) }, framesMax) {
+	if !h.inbox.put(item{kind: toReceive, from: from, channel: ch, frame: frame}, framesMax) {
 		h.metrics.dropped.Inc()
 		return
 	}
@@ -289,7 +296,8 @@ func (h *Host) deliver(from runtime.NodeID, ch runtime.Channel, frame []byte) {
 // trace hands an event to the sink. Only the loop calls it.
 func (h *Host) trace(ev runtime.Event) {
 	if h.cfg.Trace != nil {
-		h.cfg.Trace(&runtime.Record{At: h.now(), Step: h.step, Node: h.cfg.ID, Event: ev})
+		h.record = runtime.Record{At: h.at, Step: h.step, Node: h.cfg.ID, Event: ev}
+		h.cfg.Trace(&h.record)
 	}
 }
 
@@ -336,7 +344,7 @@ func (h *Host) Call(ctx context.Context, req []byte) (outcome runtime.Outcome, r
 	if at, ok := ctx.Deadline(); ok {
 		c.deadline = h.now().Add(time.Until(at))
 	}
-	if !h.inbox.put(func() { h.begin(c) }, callsMax) {
+	if !h.inbox.put(item{kind: toCall, call: c}, callsMax) {
 		if h.dead.Load() {
 			return runtime.Refused, nil, h.stoppedError()
 		}
@@ -347,7 +355,7 @@ func (h *Host) Call(ctx context.Context, req []byte) (outcome runtime.Outcome, r
 	case r := <-c.reply:
 		return r.outcome, r.resp, r.err
 	case <-ctx.Done():
-		h.inbox.post(func() { h.cancel(c.id) }, math.MaxInt)
+		h.inbox.post(item{kind: toCancel, call: c}, math.MaxInt)
 		return runtime.Unknown, nil, ctx.Err()
 	case <-h.ended:
 	}

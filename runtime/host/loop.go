@@ -3,7 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
-	goruntime "runtime"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -34,6 +34,7 @@ func (h *Host) run() {
 // boot boots the node. Nobody takes a turn before that is done.
 func (h *Host) boot() {
 	defer h.baton.Unlock()
+	h.at = h.now()
 	h.trace(runtime.Event{Kind: runtime.WorldBoot, A: 1})
 	h.node.Boot(env{h})
 }
@@ -78,12 +79,13 @@ func (h *Host) turn(own bool) (idle bool) {
 	defer h.baton.Unlock()
 	h.guard("the loop", func() {
 		h.clock.adjust()
+		h.at = h.now()
 		h.work = h.inbox.take(h.work)
 		idle = len(h.work) == 0
 		if !idle && !h.serve(h.work) || h.dead.Load() {
 			return
 		}
-		if h.alarm <= h.now() && h.alarm != runtime.Never {
+		if h.alarm <= h.at && h.alarm != runtime.Never {
 			idle, h.alarm = false, runtime.Never
 			h.step++
 			h.node.Wake()
@@ -98,18 +100,35 @@ func (h *Host) turn(own bool) (idle bool) {
 }
 
 // serve does what was waiting. It returns false if the node died of it.
-func (h *Host) serve(work []func()) bool {
-	began := time.Now()
-	for _, f := range work {
+func (h *Host) serve(work []item) bool {
+	began := h.at
+	for i := range work {
 		if h.dead.Load() {
 			return false
 		}
 		h.step++
-		f()
+		h.do(&work[i])
+		h.at = h.now()
 	}
 	h.metrics.steps.Add(float64(len(work)))
-	h.metrics.turns.Observe(time.Since(began).Seconds())
+	h.metrics.turns.Observe(h.at.Sub(began).Seconds())
 	return !h.dead.Load()
+}
+
+// do does one of the things that wait for the loop.
+func (h *Host) do(it *item) {
+	switch it.kind {
+	case toReceive:
+		h.deliver(it.from, it.channel, it.frame)
+	case toEnd:
+		it.done(it.err)
+	case toCall:
+		h.begin(it.call)
+	case toCancel:
+		h.cancel(it.call.id)
+	case toRun:
+		it.run()
+	}
 }
 
 // rest blocks until there may be something to do for the loop's own goroutine.
@@ -130,6 +149,7 @@ func (h *Host) rest(timer *time.Timer) {
 func (h *Host) finish() {
 	<-h.dying
 	h.baton.Lock() // whoever is in a turn has left it, and nobody will take another
+	h.at = h.now()
 	h.traceEnd()
 	for _, c := range h.calls { //lint:sorted each caller gets the same answer, on a channel of its own
 		c.reply <- reply{outcome: runtime.Unknown, err: h.stoppedError()}
@@ -163,29 +183,31 @@ func (h *Host) traceEnd() {
 func (h *Host) runLane(lane int) {
 	box := h.lanes[lane]
 	h.guard(fmt.Sprintf("lane %d", lane), func() {
-		var work []func()
+		var work []job
 		for {
-			select {
-			case <-box.ready:
-			default:
-				select {
-				case <-box.ready:
-				case <-h.dying:
-					return
-				}
-				// What the node has sent in the turn that woke this lane leaves first: a job may keep the thread, and with it all
-				// that is about to run there, for as long as the disk takes.
-				goruntime.Gosched()
-			}
+			// When somebody wakes the lane in a turn, what the node has sent in that turn leaves first: a job may keep the thread,
+			// and with it all that is about to run there, for as long as the disk takes.
+			box.await()
 			work = box.take(work)
-			for _, job := range work {
+			for i := range work {
 				if h.dead.Load() {
 					return
 				}
-				began := time.Now()
-				job()
-				h.metrics.jobs[lane].Observe(time.Since(began).Seconds())
+				h.runJob(lane, &work[i])
+			}
+			if h.dead.Load() {
+				return
 			}
 		}
 	})
+}
+
+// runJob does a job on its lane, and has the loop learn of its end.
+func (h *Host) runJob(lane int, j *job) {
+	began := h.now()
+	err := j.run(h.files[lane])
+	took := h.now().Sub(began)
+	h.inbox.put(item{kind: toEnd, done: j.done, err: err}, math.MaxInt)
+	h.hurry()
+	h.metrics.jobs[lane].Observe(took.Seconds())
 }

@@ -1,21 +1,24 @@
 package host
 
-import "sync"
+import (
+	goruntime "runtime"
+	"sync"
+)
 
 // mailbox is a queue of work from many goroutines to one at a time.
-type mailbox struct {
+type mailbox[T any] struct {
 	ready chan struct{} // holds a token after a post, or a stir
 
 	mu     sync.Mutex
-	work   []func()
+	work   []T
 	closed bool
 }
 
-func newMailbox() *mailbox { return &mailbox{ready: make(chan struct{}, 1)} }
+func newMailbox[T any]() *mailbox[T] { return &mailbox[T]{ready: make(chan struct{}, 1)} }
 
-// post appends f, unless the mailbox is closed or holds limit items already, and wakes the reader. It never blocks.
-func (m *mailbox) post(f func(), limit int) bool {
-	posted := m.put(f, limit)
+// post appends to the mailbox, unless it is closed or holds limit items already, and wakes the reader. It never blocks.
+func (m *mailbox[T]) post(x T, limit int) bool {
+	posted := m.put(x, limit)
 	if posted {
 		m.stir()
 	}
@@ -23,27 +26,37 @@ func (m *mailbox) post(f func(), limit int) bool {
 }
 
 // put is post without waking the reader: whoever calls it sees to it that the work is done.
-func (m *mailbox) put(f func(), limit int) bool {
+func (m *mailbox[T]) put(x T, limit int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed || len(m.work) >= limit {
 		return false
 	}
-	m.work = append(m.work, f)
+	m.work = append(m.work, x)
 	return true
 }
 
 // stir wakes the reader.
-func (m *mailbox) stir() {
+func (m *mailbox[T]) stir() {
 	select {
 	case m.ready <- struct{}{}:
 	default: // it has a token to find already
 	}
 }
 
+// await blocks the reader until it is woken. If that took time others that are about to run on the same thread do so first.
+func (m *mailbox[T]) await() {
+	select {
+	case <-m.ready:
+	default:
+		<-m.ready
+		goruntime.Gosched()
+	}
+}
+
 // take returns all that is in the mailbox, in order, and leaves it the
 // storage of the slice taken before.
-func (m *mailbox) take(used []func()) []func() {
+func (m *mailbox[T]) take(used []T) []T {
 	clear(used)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,14 +66,14 @@ func (m *mailbox) take(used []func()) []func() {
 }
 
 // length returns how much is in the mailbox.
-func (m *mailbox) length() int {
+func (m *mailbox[T]) length() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.work)
 }
 
 // close drops what is in the mailbox and all that comes later.
-func (m *mailbox) close() {
+func (m *mailbox[T]) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed, m.work = true, nil

@@ -3,7 +3,7 @@ package host
 import "testing"
 
 func TestMailbox(t *testing.T) {
-	m := newMailbox()
+	m := newMailbox[func()]()
 	var got []int
 	for i := range 3 {
 		if taken := m.post(func() { got = append(got, i) }, 2); taken != (i < 2) {

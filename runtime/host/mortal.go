@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/octopii-go/octopii/runtime"
 )
@@ -73,9 +74,9 @@ func (m *mortalFS) enter(call fileCall) {
 
 // leave comes after each call: the node may have died meanwhile.
 func (m *mortalFS) leave(call fileCall) {
-	took := m.watch.leave()
+	began := m.watch.leave()
 	if call == callSync {
-		m.metrics.syncs.Observe(took.Seconds())
+		m.metrics.syncs.Observe((time.Since(epoch) - began).Seconds())
 	}
 	m.alive()
 }

@@ -45,7 +45,7 @@ func (l *Loopback) Join(id runtime.NodeID) Joiner {
 		if l.nodes == nil {
 			l.nodes = map[runtime.NodeID]*loopLink{}
 		}
-		k := &loopLink{net: l, id: id, receive: receive, inbox: newMailbox(), closed: make(chan struct{})}
+		k := &loopLink{net: l, id: id, receive: receive, inbox: newMailbox[func()](), closed: make(chan struct{})}
 		l.nodes[id] = k
 		k.running.Go(k.run)
 		return k, nil
@@ -56,7 +56,7 @@ type loopLink struct {
 	net     *Loopback
 	id      runtime.NodeID
 	receive Receiver
-	inbox   *mailbox
+	inbox   *mailbox[func()]
 	closed  chan struct{}
 	running sync.WaitGroup
 }

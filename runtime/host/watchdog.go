@@ -28,10 +28,8 @@ var epoch = time.Now().Add(-time.Second)
 
 func (w *watch) enter() { w.began.Store(int64(time.Since(epoch))) }
 
-// leave returns how long the call took.
-func (w *watch) leave() time.Duration {
-	return time.Since(epoch) - time.Duration(w.began.Swap(0))
-}
+// leave returns when the call began, since epoch.
+func (w *watch) leave() time.Duration { return time.Duration(w.began.Swap(0)) }
 
 // lasts returns how long the call has lasted that the lane is in, zero if it is in none.
 func (w *watch) lasts() time.Duration {
