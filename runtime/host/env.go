@@ -62,6 +62,7 @@ func (e env) Route(id runtime.NodeID, addr string) {
 func (e env) Send(to runtime.NodeID, ch runtime.Channel, frame []byte) {
 	if !e.h.dead.Load() {
 		e.h.metrics.frame(ch, sent, len(frame))
+		e.h.sent = true
 		e.h.link.Send(to, ch, frame)
 	}
 }
@@ -75,7 +76,7 @@ func (e env) Submit(lane runtime.Lane, run func(runtime.FS) error, done func(err
 	if lane >= runtime.LaneCount {
 		panic(fmt.Sprintf("host: lane %d, of %d", lane, runtime.LaneCount))
 	}
-	if !h.lanes[lane].post(job{run: run, done: done}, jobsMax) {
+	if !h.lanes[lane].post(job{run: run, done: done, yield: h.sent}, jobsMax) {
 		panic(fmt.Sprintf("host: more than %d jobs wait on lane %d", jobsMax, lane))
 	}
 }

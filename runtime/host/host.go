@@ -143,6 +143,7 @@ type Host struct {
 	work   []item // memory for the turn
 	alarm  runtime.Instant
 	step   uint64
+	sent   bool            // the node has sent something in this turn
 	at     runtime.Instant // what the clock showed when the step began: the node's time for all of it
 	record runtime.Record  // memory for the event at hand
 	calls  map[runtime.CallID]*call

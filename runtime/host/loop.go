@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	goruntime "runtime"
 	"runtime/debug"
 	"time"
 
@@ -79,7 +80,7 @@ func (h *Host) turn(own bool) (idle bool) {
 	defer h.baton.Unlock()
 	h.guard("the loop", func() {
 		h.clock.adjust()
-		h.at = h.now()
+		h.at, h.sent = h.now(), false
 		h.work = h.inbox.take(h.work)
 		idle = len(h.work) == 0
 		if !idle && !h.serve(h.work) || h.dead.Load() {
@@ -185,10 +186,11 @@ func (h *Host) runLane(lane int) {
 	h.guard(fmt.Sprintf("lane %d", lane), func() {
 		var work []job
 		for {
-			// When somebody wakes the lane in a turn, what the node has sent in that turn leaves first: a job may keep the thread,
-			// and with it all that is about to run there, for as long as the disk takes.
-			box.await()
+			woken := box.await()
 			work = box.take(work)
+			if woken && len(work) > 0 && work[0].yield {
+				goruntime.Gosched()
+			}
 			for i := range work {
 				if h.dead.Load() {
 					return

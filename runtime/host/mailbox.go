@@ -1,9 +1,6 @@
 package host
 
-import (
-	goruntime "runtime"
-	"sync"
-)
+import "sync"
 
 // mailbox is a queue of work from many goroutines to one at a time.
 type mailbox[T any] struct {
@@ -44,14 +41,15 @@ func (m *mailbox[T]) stir() {
 	}
 }
 
-// await blocks the reader until it is woken. If that took time others that are about to run on the same thread do so first.
-func (m *mailbox[T]) await() {
+// await blocks the reader until it is woken. It returns whether that took time.
+func (m *mailbox[T]) await() (slept bool) {
 	select {
 	case <-m.ready:
 	default:
+		slept = true
 		<-m.ready
-		goruntime.Gosched()
 	}
+	return slept
 }
 
 // take returns all that is in the mailbox, in order, and leaves it the

@@ -29,4 +29,7 @@ type item struct {
 type job struct {
 	run  func(runtime.FS) error
 	done func(error)
+	// yield says that the node has sent something before it, in the same turn. A lane that the turn has woken lets that leave
+	// first: a job may keep the thread, and with it all that is about to run there, for as long as the disk takes.
+	yield bool
 }
