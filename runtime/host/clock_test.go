@@ -3,6 +3,8 @@ package host
 import (
 	"testing"
 	"time"
+
+	"github.com/octopii-go/octopii/runtime"
 )
 
 func TestClockCountsSuspension(t *testing.T) {
@@ -29,6 +31,18 @@ func TestClockCountsSuspension(t *testing.T) {
 	c.adjust()
 	if got := c.now(); got < after {
 		t.Errorf("it steps back from %v to %v", after, got)
+	}
+}
+
+func TestClockLooksNowAndThen(t *testing.T) {
+	looks := 0
+	c := newClock(func() (time.Duration, bool) { looks++; return 0, false })
+	for c.now() < runtime.Instant(5*lookEvery) {
+		c.read()
+	}
+	most := 2 + int(time.Duration(c.now())/lookEvery)
+	if looks < 3 || looks > most {
+		t.Errorf("it has looked %d times in %v, want at least 3 and at most %d", looks, time.Duration(c.now()), most)
 	}
 }
 

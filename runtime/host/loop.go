@@ -79,8 +79,7 @@ func (h *Host) guard(where string, f func()) {
 func (h *Host) turn(own bool) (idle bool) {
 	defer h.baton.Unlock()
 	h.guard("the loop", func() {
-		h.clock.adjust()
-		h.at, h.sent = h.now(), false
+		h.at, h.sent = h.clock.read(), false
 		h.work = h.inbox.take(h.work)
 		idle = len(h.work) == 0
 		if !idle && !h.serve(h.work) || h.dead.Load() {
