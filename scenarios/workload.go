@@ -172,6 +172,9 @@ func (l *workload) end(c *client, o runtime.Outcome) {
 		l.ops.Refused++
 	case runtime.Unknown:
 		l.ops.Unknown++
+		if !slices.Contains(l.nodes, c.ask) {
+			c.ask = l.nodes[0] // what is outside the core may stay silent for as long as the core has time
+		}
 	}
 	l.ended++
 	c.busy = false
