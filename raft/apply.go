@@ -11,6 +11,7 @@ import (
 type apply struct {
 	handed  Index // given out, or under a snapshot that the driver restores
 	applied Index // reported done
+	due     Index // what is committed up to here does not wait for more
 
 	load    uint64  // the read under way for the next round; zero: none
 	loaded  []Entry // what it brought
@@ -33,7 +34,9 @@ func (c *Core) handOut() {
 	}
 	switch {
 	case lo >= c.log.cached():
-		c.out.Apply = c.log.view(lo, hi, c.cfg.MaxApplyBytes)
+		if round := c.log.view(lo, hi, c.cfg.MaxApplyBytes); !c.gathers(len(round)) {
+			c.out.Apply = round
+		}
 	case len(a.loaded) > 0:
 		c.out.Apply = a.loaded[:min(len(a.loaded), int(hi-lo))]
 	case a.load == 0 && a.retryAt == runtime.Never:
@@ -44,6 +47,16 @@ func (c *Core) handOut() {
 		a.loaded = nil
 	}
 }
+
+// gathers reports whether a round of so many entries waits for more. Nobody waits for what is applied by a member that does not
+// lead, and each round costs its driver a job.
+func (c *Core) gathers(size int) bool {
+	a := &c.apply
+	return c.role != Leader && size < c.cfg.ApplyTogether && a.handed >= a.due && a.handed+Index(size) == c.commit
+}
+
+// Hurry says that somebody waits for what is committed by now to be applied: see CoreConfig.ApplyTogether.
+func (c *Core) Hurry() { c.apply.due = c.commit }
 
 // Applied says that the state machine has applied everything given in
 // Output.Apply up to i, or that a snapshot at i accepted by Install is restored.

@@ -78,6 +78,10 @@ type CoreConfig struct {
 	// MaxApplyBytes is where a round of Output.Apply is cut; it has one entry
 	// at least. Default 256 KiB.
 	MaxApplyBytes int
+	// ApplyTogether is how many committed entries a member that does not lead lets gather before it gives them out in Output.Apply,
+	// if they are less than a round. Fewer wait for the next heartbeat, without which it would not know either that the last of
+	// them is committed; for its own wish to stand for election; or for Hurry. Default 1: nothing waits.
+	ApplyTogether int
 	// RoundEvery, if not zero, ends a round of Output.Apply at each multiple, so that all drivers
 	// can take snapshots at the same indices.
 	RoundEvery uint64
@@ -97,6 +101,7 @@ func (c CoreConfig) withDefaults() CoreConfig {
 	c.MaxUncommittedBytes = cmp.Or(c.MaxUncommittedBytes, defaultMaxUncommittedBytes)
 	c.CacheBytes = cmp.Or(c.CacheBytes, defaultCacheBytes)
 	c.MaxApplyBytes = cmp.Or(c.MaxApplyBytes, defaultMaxApplyBytes)
+	c.ApplyTogether = cmp.Or(c.ApplyTogether, 1)
 	return c
 }
 
@@ -124,7 +129,7 @@ func (c CoreConfig) Validate() error {
 		return fmt.Errorf("raft: entries of %d and appends of %d bytes, at most %d are possible",
 			c.MaxEntryBytes, c.MaxAppendBytes, MaxEntryBytesCeiling)
 	case min(c.MaxEntryBytes, c.MaxAppendBytes, c.MaxInflightMessages, c.MaxInflightPartial, c.MaxInflightBytes,
-		c.MaxUncommittedBytes, c.CacheBytes, c.MaxApplyBytes) < 0:
+		c.MaxUncommittedBytes, c.CacheBytes, c.MaxApplyBytes, c.ApplyTogether) < 0:
 		return errors.New("raft: negative limit")
 	}
 	return nil

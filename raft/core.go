@@ -167,6 +167,7 @@ func (c *Core) Tick(now runtime.Instant, jitter uint64) {
 		c.election.reseed(jitter)
 		c.beat()
 	case c.role != Leader && now >= c.election.at:
+		c.Hurry() // there may be no heartbeat for long
 		c.election.reseed(jitter)
 		c.preCampaign()
 	}

@@ -78,6 +78,7 @@ func newSchedule(voters int, seed uint64) *schedule {
 		MaxUncommittedBytes: 200 + s.rng.IntN(3000),
 		CacheBytes:          1 + s.rng.IntN(1500),
 		MaxApplyBytes:       1 + s.rng.IntN(800),
+		ApplyTogether:       s.rng.IntN(6),
 	})
 	s.drawWeights()
 	s.r.jitter = func(runtime.NodeID) uint64 { return s.rng.Uint64() }

@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata")
 //	late DURATION             time passes, but nobody looks
 //	propose N DATA...         DATA is a word, or a size such as 500b
 //	persist N [ID...]         all unsynced writes become durable; reported in order of ID
-//	apply N, load N, unreadable N
+//	apply N, load N, unreadable N, hurry N
 //	snapshot N [keep=K]
 //	deliver [FROM->TO] [TYPE] [first|last]   matching messages, in order, or one of them
 //	drop, dup                 take the same; lose them, or send them once more
@@ -99,7 +99,7 @@ func (s *script) run(words []string) (err error) {
 	}
 	switch name {
 	case "propose", "snapshot", "apply", "load", "unreadable", "persist", "tick", "elect", "crash", "restart", "boot",
-		"install", "log", "due":
+		"install", "log", "due", "hurry":
 		n := s.r.node(runtime.NodeID(number(args.words[0])))
 		return s.runNode(name, n, args)
 	}
@@ -146,7 +146,7 @@ func (s *script) cluster(args scriptArgs) error {
 	var cfg CoreConfig
 	for key, field := range map[string]*int{
 		"append": &cfg.MaxAppendBytes, "inflight": &cfg.MaxInflightMessages, "partial": &cfg.MaxInflightPartial, "inflight-bytes": &cfg.MaxInflightBytes,
-		"uncommitted": &cfg.MaxUncommittedBytes, "cache": &cfg.CacheBytes, "apply": &cfg.MaxApplyBytes,
+		"uncommitted": &cfg.MaxUncommittedBytes, "cache": &cfg.CacheBytes, "apply": &cfg.MaxApplyBytes, "together": &cfg.ApplyTogether,
 	} {
 		*field = int(number(args.pairs[key]))
 	}
@@ -198,6 +198,9 @@ func (s *script) runNode(name string, n *rigNode, args scriptArgs) error {
 		s.persist(n, args.words[1:])
 	case "apply":
 		r.finishApply(n)
+	case "hurry":
+		n.core.Hurry()
+		r.drain(n)
 	case "load", "unreadable":
 		r.finishLoad(n, name == "load")
 	case "snapshot":

@@ -23,6 +23,7 @@ func (c *Core) stepHeartbeat(m *Message) {
 		return
 	}
 	c.learnCommit(m.Commit)
+	c.Hurry()
 	// What is committed here is in the log of every later leader, too.
 	known := max(c.verified, c.commit)
 	c.sendGated(0, Message{Type: MsgHeartbeatReply, To: m.From, Term: c.term, Index: known, Seq: m.Seq})

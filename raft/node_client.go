@@ -98,6 +98,9 @@ func (c *calls) add(added call) {
 	c.expiry = min(c.expiry, added.deadline)
 }
 
+// open reports whether any call is under way.
+func (c *calls) open() bool { return c.head < len(c.waiting) }
+
 // applied ends the calls that an applied entry decides.
 func (c *calls) applied(index Index, term Term, response []byte) {
 	if term > c.term {

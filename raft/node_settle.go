@@ -9,6 +9,9 @@ func (n *Node) settle() {
 	if n.phase == ended || n.core == nil {
 		return
 	}
+	if n.calls.open() {
+		n.core.Hurry()
+	}
 	out := n.core.Take(n.env.Now())
 	n.carryOut(&out)
 	n.fetcher.outrun()

@@ -224,6 +224,32 @@ func TestCallsOfADeposedLeader(t *testing.T) {
 	}
 }
 
+// The answer to a call of a deposed leader does not wait until more is committed.
+func TestCallOfADeposedLeaderHurries(t *testing.T) {
+	w := newTestWorld(t, 3, NodeConfig{Core: CoreConfig{ApplyTogether: 100}})
+	w.put(1)
+	old := w.leader()
+	w.lose = func(m *Message) bool { return m.From == old.id || m.To == old.id }
+	id := w.call(old, "a")
+	st := old.status()
+	heir, term := old.id%3+1, st.Term+1
+	follow := func(m Message) { // what a leader of a later term says
+		m.Type, m.From, m.To, m.Term, m.Seq = MsgAppend, heir, old.id, term, 1
+		old.node.Receive(heir, runtime.ChannelControl, appendMessage(nil, &m))
+		w.settle()
+	}
+	first, second := Entry{Index: st.Last + 1, Term: term, Type: EntryNoop}, Entry{Index: st.Last + 2, Term: term, Type: EntryNoop}
+	follow(Message{Index: st.Last, LogTerm: st.LastTerm, Entries: []Entry{first}})
+	follow(Message{Index: first.Index, LogTerm: term, Commit: first.Index})
+	if got := w.replies[id]; got.outcome != runtime.Done {
+		t.Errorf("when its entry was committed the call was answered %v, want done", got.outcome)
+	}
+	follow(Message{Index: first.Index, LogTerm: term, Commit: second.Index, Entries: []Entry{second}})
+	if got := old.status(); got.Commit != second.Index || got.Applied != first.Index {
+		t.Errorf("committed to %d, nobody waiting: %+v, want it applied to %d", second.Index, got, first.Index)
+	}
+}
+
 // A snapshot that covers a call's place does not say what was in that place.
 func TestCallsUnderASnapshotAreUnknown(t *testing.T) {
 	w := newTestWorld(t, 3, NodeConfig{SnapshotEvery: 10, SnapshotKeep: 2})

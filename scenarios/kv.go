@@ -20,8 +20,11 @@ const segmentBytes = 32 << 10
 // cacheBytes makes old entries come from the disk, where faults are.
 const cacheBytes = 32 << 10
 
-// inflightPartial is what package cluster has.
-const inflightPartial = 2
+// What package cluster has.
+const (
+	inflightPartial = 2
+	applyTogether   = 32
+)
 
 // snapshotChunk makes snapshots travel in many pieces, so that much can happen on their way.
 const snapshotChunk = transport.ChunkMin
@@ -56,7 +59,7 @@ func newKV(s Setup) *kvService {
 
 func (k *kvService) node(id runtime.NodeID) runtime.Node {
 	engine := raft.NewNode(raft.NodeConfig{
-		Core:          raft.CoreConfig{Voters: k.voters, CacheBytes: cacheBytes, MaxInflightPartial: inflightPartial},
+		Core:          raft.CoreConfig{Voters: k.voters, CacheBytes: cacheBytes, MaxInflightPartial: inflightPartial, ApplyTogether: applyTogether},
 		SegmentBytes:  segmentBytes,
 		SnapshotEvery: k.setup.SnapshotEvery,
 		SnapshotKeep:  k.setup.SnapshotEvery / 4,

@@ -32,6 +32,9 @@ const defaultElection = time.Second
 // on three processes of one machine: 1.4 times the writes, at two thirds of the processor time.
 const inflightPartial = 2
 
+// applyTogether is the raft.CoreConfig.ApplyTogether of every member. Nobody can see in what steps a follower applies.
+const applyTogether = 32
+
 // Peer is a member as its peers know it.
 type Peer struct {
 	// ID is the member's own, for ever. It is not zero.
@@ -180,7 +183,7 @@ func (c *Config) raft(machine func() raft.StateMachine) raft.NodeConfig {
 	return raft.NodeConfig{
 		Core: raft.CoreConfig{
 			ID: c.ID, Voters: c.ids(), ElectionTimeout: c.ElectionTimeout, HeartbeatInterval: c.HeartbeatInterval,
-			MaxEntryBytes: c.MaxEntryBytes, MaxInflightPartial: inflightPartial,
+			MaxEntryBytes: c.MaxEntryBytes, MaxInflightPartial: inflightPartial, ApplyTogether: applyTogether,
 		},
 		SegmentBytes: c.SegmentBytes, SnapshotEvery: c.SnapshotEvery, SnapshotKeep: c.SnapshotKeep, Machine: machine,
 	}
