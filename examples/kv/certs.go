@@ -14,19 +14,18 @@ import (
 // certs makes the authority of a cluster, unless there is one, and a certificate for each member.
 func certs(args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("kv certs", flag.ContinueOnError)
-	f.SetOutput(stderr)
 	dir := f.String("dir", "", "where to put them")
 	name := f.String("cluster", "kv", "name of the cluster")
 	list := f.String("ids", "1,2,3", "members that get a new certificate")
-	if err := f.Parse(args); err != nil {
+	if err := parseFlags(f, args, stderr); err != nil {
 		return err
 	}
-	if *dir == "" || f.NArg() > 0 {
-		return errors.New("certs: --dir is missing, or there are other arguments")
+	if *dir == "" {
+		return usageError{errors.New("certs: --dir is missing")}
 	}
 	ids, err := parseIDs(*list)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	path := filepath.Join(*dir, "authority")
 	authority, err := quic.CreateAuthority(path, *name)

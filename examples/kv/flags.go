@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +18,25 @@ import (
 // errHelp means that help was asked for, and given.
 var errHelp = flag.ErrHelp
 
+// usageError says that the arguments are wrong. Nothing has been done.
+type usageError struct{ error }
+
+// parseFlags reads flags, and nothing else. Help that is asked for goes to stderr; of what is wrong only the error speaks.
+func parseFlags(f *flag.FlagSet, args []string, stderr io.Writer) error {
+	f.SetOutput(io.Discard)
+	switch err := f.Parse(args); {
+	case errors.Is(err, errHelp):
+		f.SetOutput(stderr)
+		f.Usage()
+		return err
+	case err != nil:
+		return usageError{fmt.Errorf("%w; --help lists the flags", err)}
+	case f.NArg() > 0:
+		return usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
+	}
+	return nil
+}
+
 // options are what the flags of a server say.
 type options struct {
 	cluster cluster.Config
@@ -31,7 +51,6 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var peers, engine string
 	forward := true
 	f := flag.NewFlagSet("kv", flag.ContinueOnError)
-	f.SetOutput(stderr)
 	c := &o.cluster
 	f.StringVar(&c.Cluster, "cluster", "kv", "name of the cluster, as in the certificates")
 	f.Uint64Var(&id, "id", 0, "this member, among --peers")
@@ -45,28 +64,28 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long a request may take")
 	f.DurationVar(&c.ElectionTimeout, "election-timeout", time.Second, "time without a leader after which a member stands for election, at least")
 	f.Uint64Var(&c.SnapshotEvery, "snapshot-every", 0, "entries between two snapshots (default 10000)")
-	if err := f.Parse(args); err != nil {
+	if err := parseFlags(f, args, stderr); err != nil {
 		return options{}, err
-	}
-	if f.NArg() > 0 {
-		return options{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	for _, need := range []struct {
 		name    string
 		missing bool
 	}{{"--http", o.http == ""}, {"--id", id == 0}, {"--peers", peers == ""}, {"--dir", c.Dir == ""}, {"--tls-dir", c.TLSDir == ""}} {
 		if need.missing {
-			return options{}, fmt.Errorf("%s is missing", need.name)
+			return options{}, usageError{fmt.Errorf("%s is missing; --help lists the flags", need.name)}
 		}
 	}
 	var err error
 	if c.Peers, err = parsePeers(peers); err != nil {
-		return options{}, err
+		return options{}, usageError{err}
 	}
 	c.ID, c.Engine, c.NoForward = runtime.NodeID(id), cluster.Engine(engine), !forward
 	c.HeartbeatInterval = c.ElectionTimeout / 10
 	c.Logger = slog.New(slog.NewTextHandler(stderr, nil))
-	return o, c.Validate()
+	if err := c.Validate(); err != nil {
+		return options{}, usageError{err}
+	}
+	return o, nil
 }
 
 // parsePeers reads a list like 1=host:7001/host:8001,2=host:7002/host:8002. The HTTP address may be left out.

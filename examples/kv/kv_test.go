@@ -217,13 +217,23 @@ func TestMistakesAreOneLine(t *testing.T) {
 		"flag provided but":    {"--nonsense"},
 		"is the authority of ": {"certs", "--dir", authorityOf(t, "other")},
 	} {
-		err := run(t.Context(), args, io.Discard, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%q: %v", words, err)
+		var said bytes.Buffer
+		err := run(t.Context(), args, io.Discard, &said)
+		if err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") || said.Len() > 0 {
+			t.Errorf("%q: %v, %s", words, err, &said)
+			continue
+		}
+		want := 2
+		if words == "node.pem" || words == "cluster name" || words == "is the authority of " { // found out while at it
+			want = 1
+		}
+		if got := status(err); got != want {
+			t.Errorf("%v: status %d, want %d", err, got, want)
 		}
 	}
-	if err := run(t.Context(), []string{"--help"}, io.Discard, io.Discard); err != nil {
-		t.Errorf("help: %v", err)
+	var help bytes.Buffer
+	if err := run(t.Context(), []string{"--help"}, io.Discard, &help); err != nil || !strings.Contains(help.String(), "-tls-dir") {
+		t.Errorf("help: %v, %s", err, &help)
 	}
 }
 

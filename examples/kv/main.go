@@ -22,6 +22,7 @@
 // who leads, if that is known.
 //
 // The first interrupt (or SIGTERM) drains: requests under way are finished, then the member ends. A second ends it at once.
+// The exit status is 0 after a drain, 2 if the arguments are wrong, and 1 if anything else is.
 package main
 
 import (
@@ -39,8 +40,16 @@ func main() {
 	context.AfterFunc(ctx, stop) // the next one is not caught
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "kv:", err)
-		os.Exit(1)
+		os.Exit(status(err))
 	}
+}
+
+// status is the exit status for an error.
+func status(err error) int {
+	if errors.As(err, new(usageError)) {
+		return 2
+	}
+	return 1
 }
 
 // run does what the arguments say, until ctx is done.
