@@ -38,16 +38,6 @@ var inGroup = []bug{
 		"	(&walrus.Batch{}).Set(c.key, value)",
 	},
 	{
-		"several take the lead that is offered to one", "TestLeadIsTakenOnce", "walrus/group/commit.go",
-		"	l.leading, l.offered = true, false",
-		"	l.leading = true",
-	},
-	{
-		"who is woken in vain takes the lead", "TestWhoIsWokenInVainWaitsOn", "walrus/group/commit.go",
-		"	for l.leading && !l.offered {",
-		"	if l.leading && !l.offered {",
-	},
-	{
 		"a log fails that finds no space for a group", "TestNoSpaceForAGroup", "walrus/group/commit.go",
 		"	case !errors.Is(err, walrus.ErrFailed) && l.log.Withdraw(g):",
 		"	case r == nil:",

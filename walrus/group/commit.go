@@ -3,7 +3,6 @@ package group
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/octopii-go/octopii/walrus"
 )
@@ -15,8 +14,8 @@ var errUnwound = fmt.Errorf("%w: flush did not return", walrus.ErrFailed)
 // not settled: one collects, one is in flight.
 type round struct {
 	owners    int           // batches
-	appenders int           // owners that lead or wait in await
-	told      sync.Cond     // for those who wait there: the round is settled, or the lead is offered
+	waiting   int           // appenders
+	appenders *waiter       // owners that wait in Append: one of them may be asked to lead
 	watchers  *waiter       // that wait for a ticket
 	done      chan struct{} // closed with the outcome; nil until somebody asks for it
 }
@@ -27,18 +26,28 @@ func (l *Log) round(number uint64) *round { return &l.rounds[number&1] }
 // await waits for the outcome of the open round, in which the caller owns a batch, or
 // brings it about. The caller holds mu, and does not any more when await returns.
 func (l *Log) await() error {
-	t := Ticket{log: l, round: l.open, era: l.era}
-	r := l.round(t.round)
-	r.appenders++
-	for l.leading && !l.offered {
-		r.told.Wait()
-		if settled, err := t.state(); settled {
-			l.mu.Unlock()
-			return err
-		}
+	if !l.leading {
+		l.leading = true
+		return l.lead()
 	}
-	l.leading, l.offered = true, false
-	return l.lead()
+	w := l.waiters.take()
+	r := l.round(l.open)
+	push(&r.appenders, w)
+	r.waiting++
+	l.mu.Unlock()
+	<-w.wake
+	var err error
+	switch w.news {
+	case lead:
+		l.mu.Lock()
+		err = l.lead()
+	case outcome:
+		err = w.err
+	default:
+		panic("group: an appender was woken without an outcome")
+	}
+	l.waiters.give(w)
+	return err
 }
 
 // lead closes the open round, makes it durable, tells its owners, and passes the
@@ -56,7 +65,8 @@ func (l *Log) lead() error {
 }
 
 // flush makes the group durable. It settles the round even if the file system
-// unwinds the goroutine, so that nobody waits for ever.
+// unwinds the goroutine, so that nobody waits for ever. Waiters are woken without the
+// lock, which is the first thing they want.
 func (l *Log) flush(g *walrus.Group) (err error) {
 	err = errUnwound
 	defer func() {
@@ -73,11 +83,11 @@ func (l *Log) flush(g *walrus.Group) (err error) {
 	return failure
 }
 
-// finish gives the round in flight its outcome, tells the appenders, and returns the outcome and
-// the watchers to wake.
+// finish gives the round in flight its outcome, and returns that and whom to wake: who waits for
+// it, and the next leader.
 func (l *Log) finish(g *walrus.Group, err error) (woken *waiter, outcome error) {
 	r := l.round(l.open - 1)
-	l.crowd.expect(r.owners, l.round(l.open).appenders)
+	l.crowd.expect(r.owners, l.round(l.open).waiting)
 	switch {
 	case err == nil:
 		l.log.Publish(g)
@@ -98,41 +108,44 @@ func (l *Log) finish(g *walrus.Group, err error) (woken *waiter, outcome error) 
 	}
 	r.settle(outcome, &woken)
 	l.announce()
-	l.passOn()
+	l.passOn(&woken)
 	l.callNext()
 	return woken, outcome
 }
 
-// passOn offers the lead to those who wait for the open round, or gives it to nobody if it
-// has no owners. An appender leads on its own stack: the one that is told, or one that comes
-// before it has woken up. Tickets have nobody to lead: a goroutine is started for them.
-func (l *Log) passOn() {
+// passOn gives the lead to one who waits for the open round, or to nobody if it
+// has no owners. An appender leads on its own stack. Tickets have nobody to lead: a
+// goroutine is started for them.
+func (l *Log) passOn(woken **waiter) {
 	r := l.round(l.open)
 	switch {
 	case r.owners == 0:
 		l.leading = false
 		l.nowIdle()
-	case r.appenders > 0:
-		l.offered = true
-		r.told.Signal()
+	case r.appenders != nil:
+		w := pop(&r.appenders)
+		r.waiting--
+		w.news = lead
+		push(woken, w)
 	default:
 		go l.leadAlone()
 	}
 }
 
-// settle empties the round, whose outcome is known, tells the appenders, and moves the watchers to woken.
+// settle empties the round, and moves all who wait for it to woken.
 func (r *round) settle(err error, woken **waiter) {
-	for r.watchers != nil {
-		w := pop(&r.watchers)
-		w.err = err
-		push(woken, w)
+	for _, list := range []**waiter{&r.appenders, &r.watchers} {
+		for *list != nil {
+			w := pop(list)
+			w.news, w.err = outcome, err
+			push(woken, w)
+		}
 	}
 	if r.done != nil {
 		close(r.done)
 		r.done = nil
 	}
-	r.owners, r.appenders = 0, 0
-	r.told.Broadcast()
+	r.owners, r.waiting = 0, 0
 }
 
 // nowIdle lets Close look again, and who reopens the log.

@@ -24,13 +24,12 @@
 // There is no thread for it. The caller who finds nobody at it leads: it closes the round,
 // writes and syncs on its own stack, and tells the others. Alone, a caller pays for no switch between
 // threads, which would cost a good part of what a sync does. When the leader is done and more has
-// been staged, the lead is offered to its owners, and one is woken to take it; so nobody does the work of others for
+// been staged, one of its owners is woken to lead next; so nobody does the work of others for
 // longer than one flush. If the owners are all tickets ([Log.Submit]), which wait
 // nowhere, a goroutine is started for one round.
 //
-// Waiters wait for their round, which tells them all at once when it has its outcome, or one of them
-// when there is nobody to lead it. Who comes before that one has woken up may lead in its place, for who
-// is woken looks first, and waits on if there is nothing for it. Before a leader closes a round it looks whether the round has
+// Waiters wait for their round, not for the lock: each is woken once, with the outcome, by a
+// token in a channel of its own. Before a leader closes a round it looks whether the round has
 // as many owners as are expected (crowd.go): those of the last round, who were woken a moment ago
 // and are about to come back, and those who waited for it to end. If not, the leader yields until they are
 // there, or it has yielded in vain so often that they will not come soon. Without that, sixteen writers

@@ -30,7 +30,6 @@ type Log struct {
 	open    uint64   // the round that collects, from 1 on
 	settled uint64   // the last round known to be durable: open-1, or open-2 while one is in flight
 	leading bool     // somebody sees to it that the open round is flushed
-	offered bool     // or one of those who wait for it is to: the first to look
 	crowd   crowd    // who is expected in the open round
 	era     *era
 	reopens bool // the log goes on after a failed flush, in another segment
@@ -63,7 +62,7 @@ func Open(fs runtime.FS, o walrus.Options) (*Log, *walrus.Report, error) {
 		return nil, report, err
 	}
 	l := &Log{fs: fs, disk: disk, log: log, open: 1, era: &era{}, reopens: o.Reopen}
-	l.idle.L, l.rounds[0].told.L, l.rounds[1].told.L = &l.mu, &l.mu, &l.mu
+	l.idle.L = &l.mu
 	l.leadAlone = func() {
 		l.mu.Lock()
 		_ = l.lead() // every owner of the round is told

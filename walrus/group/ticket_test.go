@@ -101,6 +101,7 @@ func TestOutcomeThatComesTooLate(t *testing.T) {
 			goruntime.Gosched()
 		}
 		w := pop(&r.watchers)
+		w.news = outcome
 		w.wake <- struct{}{}
 		l.mu.Unlock()
 		await(t, done, "Wait")

@@ -5,12 +5,22 @@ import "sync"
 // waitersMax is how many unused waiters are kept: about 128 bytes each.
 const waitersMax = 1 << 12
 
-// waiter is a goroutine that waits for a ticket, or in the queue for room. Err is set before it is woken.
+// waiter is a goroutine that waits. News and err are set before it is woken.
 type waiter struct {
 	wake chan struct{} // capacity 1: who wakes never waits
 	next *waiter       // in a list
-	err  error         // the outcome of the ticket
+	news news
+	err  error // the outcome
 }
+
+// news is why a waiter has been woken.
+type news uint8
+
+const (
+	none    news = iota // to look again: only in the queue for room
+	lead                // its round has no outcome yet, and it is to lead
+	outcome             // its round is settled
+)
 
 // push puts a waiter at the head of a list.
 func push(list **waiter, w *waiter) { w.next, *list = *list, w }
@@ -62,7 +72,7 @@ func (p *waiters) take() *waiter {
 
 // give ends the use of a waiter that nobody will wake any more.
 func (p *waiters) give(w *waiter) {
-	w.err = nil
+	w.news, w.err = none, nil
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.free) < waitersMax {
