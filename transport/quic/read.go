@@ -2,9 +2,12 @@ package quic
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/quic-go/quic-go"
 
 	"github.com/octopii-go/octopii/runtime"
 	"github.com/octopii-go/octopii/transport"
@@ -12,18 +15,23 @@ import (
 
 // acceptChannels reads all channels until the connection ends.
 func (l *link) acceptChannels() {
-	var readers sync.WaitGroup
-	defer readers.Wait()
+	acceptEach(l.conn.Context(), l.conn.AcceptUniStream, func(stream *quic.ReceiveStream) {
+		if err := l.read(bufio.NewReaderSize(stream, readBytes)); errors.Is(err, ErrProtocol) {
+			refuse(l.conn, err)
+		}
+	})
+}
+
+// acceptEach gives each stream that the other side opens a goroutine, until the connection ends, and waits for all of them.
+func acceptEach[S any](ctx context.Context, accept func(context.Context) (S, error), handle func(S)) {
+	var handlers sync.WaitGroup
+	defer handlers.Wait()
 	for { // QUIC limits how many there are at a time
-		stream, err := l.conn.AcceptUniStream(l.conn.Context())
+		stream, err := accept(ctx)
 		if err != nil {
 			return
 		}
-		readers.Go(func() {
-			if err := l.read(bufio.NewReaderSize(stream, readBytes)); errors.Is(err, ErrProtocol) {
-				refuse(l.conn, err)
-			}
-		})
+		handlers.Go(func() { handle(stream) })
 	}
 }
 

@@ -90,19 +90,11 @@ func (l *streams) offer(s *Stream) bool {
 
 // acceptStreams receives the streams of a connection until that ends.
 func (l *link) acceptStreams() {
-	var offers sync.WaitGroup
-	defer offers.Wait()
-	for { // QUIC limits how many there are at a time
-		q, err := l.conn.AcceptStream(l.conn.Context())
-		if err != nil {
-			return
+	acceptEach(l.conn.Context(), l.conn.AcceptStream, func(q *quic.Stream) {
+		if !l.offer(q) {
+			refuseStream(q)
 		}
-		offers.Go(func() {
-			if !l.offer(q) {
-				refuseStream(q)
-			}
-		})
-	}
+	})
 }
 
 // offer reads how a stream begins, and hands it on.
