@@ -91,6 +91,7 @@ func (b *walBoot) open(files runtime.FS) error {
 	return nil
 }
 
+// findings says what a report has to say.
 func (b *walBoot) findings(report *walrus.Report) {
 	for _, f := range report.Findings {
 		b.say(runtime.Event{Kind: oracle.WalFinding, A: uint64(f.Verdict), B: uint64(f.Offset), C: uint64(f.Bytes), Note: []byte(f.File)})
