@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	goruntime "runtime"
 	"sync"
 	"testing"
 	"time"
@@ -32,7 +33,8 @@ func await[T any](t testing.TB, ch <-chan T, what string) T {
 	case v := <-ch:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("waited in vain for: %s", what)
+		stacks := make([]byte, 1<<20)
+		t.Fatalf("waited in vain for: %s\n%s", what, stacks[:goruntime.Stack(stacks, true)])
 		panic("unreachable")
 	}
 }
