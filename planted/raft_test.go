@@ -18,7 +18,7 @@ var inRaft = []bug{
 		"	return w.flushing && w.flushAt == runtime.Never && now.Sub(w.began) >= w.node.cfg.StallTimeout",
 	},
 	{
-		"a query does not wait for its barrier", "TestHistoryIsLinearizable", "raft/hashi/query.go",
+		"a query does not wait for its barrier", "TestQueryWaitsForItsBarrier", "raft/hashi/query.go",
 		"		at.err = r.engine.raft.Barrier(exchangeTimeout).Error()",
 		"		at.err = nil",
 	},

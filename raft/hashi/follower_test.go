@@ -27,19 +27,23 @@ type follower struct {
 	applied   chan string
 }
 
-// recorder is a state machine that tells what it executes.
+// recorder is a state machine that tells what it executes, and answers with what it has executed last.
 type recorder struct {
 	kv.Machine
 	applied chan string
+	last    string
 }
 
 func (r *recorder) Apply(entries []raft.Entry, results [][]byte) [][]byte {
 	for _, e := range entries {
-		r.applied <- fmt.Sprint(e.Index, "/", e.Term, " ", string(e.Data))
+		r.last = fmt.Sprint(e.Index, "/", e.Term, " ", string(e.Data))
+		r.applied <- r.last
 		results = append(results, nil)
 	}
 	return results
 }
+
+func (r *recorder) Query([]byte) []byte { return []byte(r.last) }
 
 func newFollower(t *testing.T) *follower {
 	t.Helper()
