@@ -55,7 +55,7 @@ func (c *calls) begin(id runtime.CallID, deadline runtime.Instant, req []byte) {
 		return
 	}
 	if n.writer.full(len(data), 1) || len(c.waiting)-c.head >= callsMax {
-		c.refuse(id, Refusal{Code: RefusedBusy})
+		c.refuse(id, n.crowded())
 		return
 	}
 	index, term, err := n.core.Propose(now, kind, data)
@@ -65,6 +65,15 @@ func (c *calls) begin(id runtime.CallID, deadline runtime.Instant, req []byte) {
 	}
 	n.env.Trace(event(Proposed, uint64(id), uint64(index), uint64(term), HashEntry(kind, data)))
 	c.add(call{index: index, term: term, id: id, deadline: deadline})
+}
+
+// crowded returns the refusal of a call for which there is no room. A member that does not lead needs none: the leader may
+// have it.
+func (n *Node) crowded() Refusal {
+	if s := n.core.Status(); s.Role != Leader {
+		return Refusal{Code: RefusedNotLeader, Leader: s.Leader}
+	}
+	return Refusal{Code: RefusedBusy}
 }
 
 // refusalOf translates an error of Core.Propose.
