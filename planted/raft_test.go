@@ -3,9 +3,9 @@ package planted
 // inRaft are bugs of the engines and of the host.
 var inRaft = []bug{
 	{
-		"a call on a file is a stall at once", "TestStalledDiskIsSaid", "runtime/host/watchdog.go",
-		"			if began != 0 && lasts >= after && stalled[lane] == 0 {",
-		"			if began != 0 && stalled[lane] == 0 {",
+		"a call on a file is a stall at once", "TestCallThatLastsIsAStall", "runtime/host/watchdog.go",
+		"		if lasts := now - time.Duration(began); began != 0 && lasts >= g.after && g.stalled[lane] == 0 {",
+		"		if lasts := now - time.Duration(began); began != 0 && g.stalled[lane] == 0 {",
 	},
 	{
 		"a leader whose disk stands still leads on", "TestLeaderWithAStalledDiskStepsDown", "raft/core.go",

@@ -39,31 +39,44 @@ func (w *watch) lasts() time.Duration {
 	return 0
 }
 
-// guardDisk looks at the lanes until the host has ended, and tells of calls that last too long: once when one is
-// found, and once when it is over. Of what a lane does between two looks it sees nothing: a call that long is no stall.
+// guardDisk looks at the lanes until the host has ended, and tells of calls that last too long.
 func (h *Host) guardDisk() {
-	after := cmp.Or(h.cfg.StallAfter, defaultStallAfter)
-	ticker := time.NewTicker(max(after/4, time.Millisecond))
+	g := guard{watches: h.watches[:], after: cmp.Or(h.cfg.StallAfter, defaultStallAfter)}
+	ticker := time.NewTicker(max(g.after/4, time.Millisecond))
 	defer ticker.Stop()
-	var stalled [runtime.LaneCount]int64 // when the call began that was told of
 	for {
 		select {
 		case <-ticker.C:
 		case <-h.done:
 			return
 		}
-		for lane := range h.watches {
-			began, lasts := h.watches[lane].began.Load(), h.watches[lane].lasts()
-			if before := stalled[lane]; before != 0 && before != began {
-				stalled[lane] = 0
-				h.stall(Stall{Lane: runtime.Lane(lane), For: time.Since(epoch) - time.Duration(before), Over: true})
-			}
-			if began != 0 && lasts >= after && stalled[lane] == 0 {
-				stalled[lane] = began
-				h.stall(Stall{Lane: runtime.Lane(lane), For: lasts})
-			}
+		for _, s := range g.look(time.Since(epoch)) {
+			h.stall(s)
 		}
 	}
+}
+
+// guard finds calls that last too long. Of what a lane does between two looks it sees nothing: a call that long is no stall.
+type guard struct {
+	watches []watch // by lane
+	after   time.Duration
+	stalled [runtime.LaneCount]int64 // when the call began that was told of
+}
+
+// look returns what there is to tell at a time since epoch: of each stall once when it is found, and once when it is over.
+func (g *guard) look(now time.Duration) (tell []Stall) {
+	for lane := range g.watches {
+		began := g.watches[lane].began.Load()
+		if before := g.stalled[lane]; before != 0 && before != began {
+			g.stalled[lane] = 0
+			tell = append(tell, Stall{Lane: runtime.Lane(lane), For: now - time.Duration(before), Over: true})
+		}
+		if lasts := now - time.Duration(began); began != 0 && lasts >= g.after && g.stalled[lane] == 0 {
+			g.stalled[lane] = began
+			tell = append(tell, Stall{Lane: runtime.Lane(lane), For: lasts})
+		}
+	}
+	return tell
 }
 
 // stall tells of a stall.
