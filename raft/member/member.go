@@ -101,7 +101,10 @@ func (c Config) Validate() error {
 			return fmt.Errorf("member: peer %v is listed twice", p.ID)
 		}
 	}
-	return errors.Join(c.RPC.Validate(), c.Shipper.Validate())
+	if err := c.RPC.Validate(); err != nil {
+		return err
+	}
+	return c.Shipper.Validate()
 }
 
 // Node is a member of a cluster. It implements [runtime.Node].

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/octopii-go/octopii/raft"
@@ -134,25 +136,65 @@ func (c Config) Validate() error {
 	case engines[c.Engine] == nil:
 		return fmt.Errorf("cluster: engine %q is not known", c.Engine)
 	}
-	if _, found := c.peer(c.ID); !found {
-		return fmt.Errorf("cluster: %v is not among the peers %v", c.ID, c.Peers)
+	if c.ElectionTimeout < 0 || c.HeartbeatInterval < 0 {
+		return fmt.Errorf("cluster: ElectionTimeout is %v and HeartbeatInterval %v: neither may be negative", c.ElectionTimeout, c.HeartbeatInterval)
 	}
-	for _, p := range c.Peers {
-		if p.Addr == "" && p.ID != c.ID {
-			return fmt.Errorf("cluster: peer %v has no address", p.ID)
-		}
+	if err := c.validatePeers(); err != nil {
+		return fmt.Errorf("cluster: %w", err)
 	}
 	checks := []func() error{
 		c.endpoint(nil).Validate,
 		c.raft(func() raft.StateMachine { return nil }).Validate,
 		c.node(noEngine{}).Validate,
-		c.hashi(new(quic.Endpoint), func() raft.StateMachine { return nil }, nil).Validate,
 		host.Config{ID: c.ID, Dir: c.Dir, StallAfter: c.StallAfter}.Validate,
+	}
+	if c.Engine == Hashicorp {
+		checks = append(checks, c.hashi(new(quic.Endpoint), func() raft.StateMachine { return nil }, nil).Validate)
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return fmt.Errorf("cluster: config: %w", err)
 		}
+	}
+	return nil
+}
+
+// validatePeers looks at who the members are, and where. The peers are sorted.
+func (c *Config) validatePeers() error {
+	for i, p := range c.Peers {
+		switch {
+		case p.ID == 0:
+			return fmt.Errorf("peer at %q has no ID", p.Addr)
+		case i > 0 && p.ID == c.Peers[i-1].ID:
+			return fmt.Errorf("peer %v is given twice, at %q and %q", p.ID, c.Peers[i-1].Addr, p.Addr)
+		case p.Addr == "" && p.ID == c.ID: // it has to be told where to listen
+		case p.Addr == "":
+			return fmt.Errorf("peer %v has no address", p.ID)
+		default:
+			if err := checkAddr(p.Addr); err != nil {
+				return fmt.Errorf("peer %v: %w", p.ID, err)
+			}
+		}
+	}
+	if _, found := c.peer(c.ID); !found {
+		return fmt.Errorf("%v is not among the peers %v", c.ID, c.Peers)
+	}
+	if c.Listen != "" {
+		if err := checkAddr(c.Listen); err != nil {
+			return fmt.Errorf("Listen: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkAddr reports whether an address has the form HOST:PORT. Neither is looked up.
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err // which has the address
+	}
+	if n, err := strconv.Atoi(port); port == "" || err == nil && (n < 0 || n > 1<<16-1) {
+		return fmt.Errorf("address %s: port %q is none", addr, port)
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ const (
 	identityHead = "octopii member, version 1"
 )
 
-// ErrForeign means that a folder belongs to another member, or to another cluster.
-var ErrForeign = errors.New("the folder is another member's")
+// ErrForeign means that a folder was made for another member or cluster, for other peers, or for another engine.
+var ErrForeign = errors.New("the folder was made for another config")
 
 // identity is whose folder it is, as lines of text. It is written once, before anything else that counts.
 //
@@ -63,7 +63,7 @@ func (c *Config) compareIdentity(found string) error {
 	}
 	for i := range max(len(have), len(want)) {
 		if got, own := line(have, i), line(want, i); got != own || (i < len(have)) != (i < len(want)) {
-			return fmt.Errorf("cluster: folder %s: %w: it says %q, the config %q", c.Dir, ErrForeign, got, own)
+			return fmt.Errorf("cluster: folder %s: %w: it says %q, this one %q", c.Dir, ErrForeign, got, own)
 		}
 	}
 	return nil

@@ -19,27 +19,26 @@ var ErrKilled = errors.New("cluster: killed")
 
 // Member is a running member of a cluster. Its methods may be called from any goroutine.
 type Member struct {
-	cfg       Config
-	backend   backend
-	node      *member.Node // on the host's loop only
-	host      *host.Host
-	endpoint  *quic.Endpoint
-	journal   journal
-	services  services
-	complaint struct { // about the disk, made last; the loop's
-		text string
-		at   time.Time
-	}
-	release func() bool   // takes back what waits for the context of Start
-	done    chan struct{} // closed when nothing is left, and the last event is out
+	cfg      Config
+	backend  backend
+	node     *member.Node // on the host's loop only
+	host     *host.Host
+	endpoint *quic.Endpoint
+	journal  journal
+	services services
+	disk     complaints    // about the folder
+	links    complaints    // about connections
+	release  func() bool   // takes back what waits for the context of Start
+	done     chan struct{} // closed when nothing is left, and the last event is out
 }
 
 // Start runs a member. It returns when the folder is this member's, the address is bound, and the credentials are
 // found in order; reading the folder and finding a leader come after. machine makes the state machine, empty; it is called
 // once. When ctx is done the member drains.
 //
-// The error is one line. It matches runtime.ErrLocked if another process has the folder, [ErrForeign] if the folder belongs to
-// another member, and quic.ErrCertificate, quic.ErrNode or quic.ErrCluster if the credentials are not those of this member.
+// The error is one line. It matches runtime.ErrLocked if another process has the folder, [ErrForeign] if the folder was made
+// for another member, cluster, set of peers or engine, and quic.ErrCertificate, quic.ErrNode or quic.ErrCluster if the credentials
+// are not those of this member.
 func Start(ctx context.Context, cfg Config, machine func() raft.StateMachine) (*Member, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -64,6 +63,7 @@ func Start(ctx context.Context, cfg Config, machine func() raft.StateMachine) (*
 // member's: a mistake in the config leaves nothing behind.
 func (m *Member) start() (err error) {
 	var files runtime.FS
+	var apart error // why the member was not connected, in its own words
 	fresh := false
 	ready := make(chan struct{})
 	defer close(ready)
@@ -82,23 +82,26 @@ func (m *Member) start() (err error) {
 			return err
 		},
 		Join: func(receive transport.Receiver) (transport.Link, error) {
-			if m.endpoint, err = quic.Listen(m.cfg.endpoint(m.noticed)); err != nil {
-				return nil, err
+			if m.endpoint, apart = quic.Listen(m.cfg.endpoint(m.noticed)); apart != nil {
+				return nil, apart
 			}
-			if err = m.cfg.makeFiles(files); err == nil && fresh {
-				err = m.cfg.writeIdentity(files)
+			if apart = m.cfg.makeFiles(files); apart == nil && fresh {
+				apart = m.cfg.writeIdentity(files)
 			}
 			var link transport.Link
-			if err == nil {
-				link, err = m.endpoint.Join(receive)
+			if apart == nil {
+				link, apart = m.endpoint.Join(receive)
 			}
-			if err != nil {
-				return nil, errors.Join(err, m.endpoint.Close())
+			if apart != nil {
+				_ = m.endpoint.Close() // of the two errors the first says what is wrong
+				return nil, apart
 			}
 			return link, nil
 		},
 	}
-	m.host, err = host.Start(cfg, m.node)
+	if m.host, err = host.Start(cfg, m.node); apart != nil {
+		return apart
+	}
 	return err
 }
 

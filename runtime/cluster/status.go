@@ -1,8 +1,8 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
-	"time"
 
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/raft/member"
@@ -75,7 +75,11 @@ func (m *Member) observe(r *runtime.Record) {
 		m.journal.add(Event{Kind: RoleChanged, Role: role, Term: term})
 	case member.LeaderChanged:
 		leader, _ := m.cfg.peer(runtime.NodeID(r.A))
-		log.Info("leader changed", "id", m.cfg.ID, "leader", runtime.NodeID(r.A), "term", r.B)
+		known := "nobody"
+		if r.A != 0 {
+			known = runtime.NodeID(r.A).String()
+		}
+		log.Info("leader changed", "id", m.cfg.ID, "leader", known, "term", r.B)
 		m.journal.add(Event{Kind: LeaderChanged, Leader: leader, Term: raft.Term(r.B)})
 	case raft.SnapshotTaken:
 		log.Info("snapshot taken", "id", m.cfg.ID, "index", r.A)
@@ -91,37 +95,49 @@ func (m *Member) observe(r *runtime.Record) {
 	}
 }
 
-// repeatAfter is how long the same complaint about the disk is not made again.
-const repeatAfter = 10 * time.Second
-
 // complain says that the disk failed a job, which the node survives. Such a job is tried again and again, but the same is not
 // said again at once. It runs on the loop.
 func (m *Member) complain(text string, lane uint64) {
-	if text == m.complaint.text && time.Since(m.complaint.at) < repeatAfter {
-		return
+	if m.disk.fresh(subject{}, text) {
+		m.cfg.Logger.Warn("the disk fails a job, which will be tried again", "id", m.cfg.ID, "lane", lane, "err", text)
 	}
-	m.complaint.text, m.complaint.at = text, time.Now()
-	m.cfg.Logger.Warn("the disk fails a job, which will be tried again", "id", m.cfg.ID, "lane", lane, "err", text)
 }
 
-// noticed hears what happens to connections, on any goroutine.
+// noticed hears what happens to connections, on any goroutine. Every failure is an event, but as long as a peer cannot be
+// reached for one and the same reason that is not said again at once.
 func (m *Member) noticed(n quic.Notice) {
 	log, ev := m.cfg.Logger, Event{Peer: n.Peer, Err: n.Err}
 	switch n.Kind {
 	case quic.Connected:
+		m.links.forget(n.Peer)
 		log.Info(n.String(), "id", m.cfg.ID)
 		ev.Kind = PeerConnected
 	case quic.Disconnected:
 		log.Info(n.String(), "id", m.cfg.ID)
 		ev.Kind = PeerDisconnected
 	case quic.Failed:
-		log.Warn(n.String(), "id", m.cfg.ID)
+		about := subject{inbound: n.Inbound}
+		if _, found := m.cfg.peer(n.Peer); found {
+			about.peer = n.Peer
+		}
+		if m.links.fresh(about, reason(n)) {
+			log.Warn(n.String(), "id", m.cfg.ID)
+		}
 		ev.Kind = PeerRefused
 	default:
 		log.Warn(n.String(), "id", m.cfg.ID)
 		return
 	}
 	m.journal.add(ev)
+}
+
+// reason returns why a connection was not made, without the address: a stranger comes from another one each time.
+func reason(n quic.Notice) string {
+	var failed *quic.HandshakeError
+	if errors.As(n.Err, &failed) {
+		return failed.Reason.Error()
+	}
+	return n.String()
 }
 
 // stalled hears that the disk stands still, or goes on.
