@@ -84,10 +84,36 @@ func (f *folder) close() {
 func (f *folder) inspect(v walrus.Visitor) (*walrus.Report, error) {
 	report, err := walrus.Inspect(f.fs, f.name, v)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%s holds no log: %w", f.path, fs.ErrNotExist)
+		return report, f.noLog()
 	}
 	return report, err
 }
+
+// noLog says that the folder holds no log, and which one below it does: people know the folder of a node, of which the log
+// is a part.
+func (f *folder) noLog() error {
+	below := ""
+	_ = filepath.WalkDir(f.path, func(path string, entry fs.DirEntry, err error) error { // what cannot be read is not named
+		rest, _ := filepath.Rel(f.path, path)
+		switch {
+		case err != nil:
+			return fs.SkipDir
+		case entry.IsDir() && strings.Count(rest, string(filepath.Separator)) >= levelsBelow:
+			return fs.SkipDir
+		case !entry.IsDir() && strings.HasSuffix(path, ".seg"):
+			below = filepath.Dir(path)
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if below != "" {
+		return fmt.Errorf("%s holds no log, but %s seems to", f.path, below)
+	}
+	return fmt.Errorf("%s holds no log", f.path)
+}
+
+// levelsBelow is how deep below a folder a log is looked for.
+const levelsBelow = 3
 
 // short is the name of a segment file within its folder.
 func short(file string) string { return file[strings.LastIndexByte(file, '/')+1:] }

@@ -347,6 +347,10 @@ func TestWhatCannotBeReadIsALine(t *testing.T) {
 			}
 		}
 	}
+	node := filepath.Dir(filepath.Dir(f.dir))
+	if s := run(t, "verify", node); s.code != unreadable || !strings.Contains(s.err, "no log, but "+f.dir+" seems to") {
+		t.Errorf("the folder of a node: exit %d, %q; want 3, and its log named", s.code, s.err)
+	}
 	if s := run(t, "bench", filepath.Join(empty, "nowhere")); s.code != unreadable || strings.Count(s.err, "\n") != 1 {
 		t.Errorf("bench: %+v", s)
 	}
