@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	goruntime "runtime"
@@ -54,13 +55,19 @@ func (f *setupFlags) register(fs *flag.FlagSet) {
 // number defines a flag whose value is a whole number from 1.
 func (f *setupFlags) number(fs *flag.FlagSet, name string, set func(*scenarios.Setup, int)) {
 	fs.Func(name, "", func(text string) error {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return fmt.Errorf("want a whole number from 1")
-		}
+		n, err := fromOne(text)
 		f.edits = append(f.edits, func(s *scenarios.Setup) { set(s, n) })
-		return nil
+		return err
 	})
+}
+
+// fromOne reads a whole number from 1.
+func fromOne(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, errors.New("want a whole number from 1")
+	}
+	return n, nil
 }
 
 // setup returns the setup that the flags describe, with seed zero.

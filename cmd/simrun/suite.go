@@ -26,20 +26,26 @@ var suiteCommand = command{
 
 // suiteFlags say what of the suite to run.
 type suiteFlags struct {
-	seeds, ops int
+	seeds, ops int // zero: the scenario's own
 	only       string
 }
 
 func (f *suiteFlags) register(fs *flag.FlagSet) {
-	fs.IntVar(&f.seeds, "seeds", 0, "")
-	fs.IntVar(&f.ops, "ops", 0, "")
+	into := func(n *int) func(string) error {
+		return func(text string) (err error) {
+			*n, err = fromOne(text)
+			return err
+		}
+	}
+	fs.Func("seeds", "", into(&f.seeds))
+	fs.Func("ops", "", into(&f.ops))
 	fs.StringVar(&f.only, "only", "", "")
 }
 
 // chosen returns the scenarios to run.
 func (f *suiteFlags) chosen() ([]scenarios.Scenario, error) {
-	if f.seeds < 0 || f.ops < 0 || f.seeds > seedsMax {
-		return nil, misuse("want --seeds from 1 to %d and --ops from 1", seedsMax)
+	if f.seeds > seedsMax {
+		return nil, misuse("want --seeds from 1 to %d", seedsMax)
 	}
 	list := scenarios.List()
 	if f.only != "" {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/octopii-go/octopii/scenarios"
 )
 
 func TestMistakesAreALineAndTheUsage(t *testing.T) {
@@ -44,7 +47,10 @@ func TestMistakesAreALineAndTheUsage(t *testing.T) {
 		{"list more", `unexpected argument "more"`},
 		{"suite --only nowhere", `unknown scenario "nowhere"`},
 		{"suite --only basic-3,basic-3", "given twice"},
-		{"suite --seeds -1", "want --seeds"},
+		{"suite --seeds -1", "want a whole number from 1"},
+		{"suite --seeds 0", "want a whole number from 1"},
+		{"suite --ops 0", "want a whole number from 1"},
+		{"suite --seeds 2000000000", "want --seeds from 1 to"},
 		{"replay", "FILE.seed is missing"},
 		{"replay a b", `unexpected argument "b"`},
 		{"replay nowhere.seed", "no such file"},
@@ -99,4 +105,16 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 
 func TestListShowsTheSuite(t *testing.T) {
 	simrun(t, "fake", t.TempDir(), "list").want(t, pass, "basic-3", "io=0.15", "chaos")
+
+	decoder := json.NewDecoder(strings.NewReader(simrun(t, "fake", t.TempDir(), "list", "--json").out))
+	for _, s := range scenarios.List() {
+		var got listed
+		want := listed{s.Name, s.Setup.Nodes, s.Setup.Ops, s.Seeds, s.Setup.Faults.String(), s.Doc}
+		if err := decoder.Decode(&got); err != nil || got != want {
+			t.Fatalf("listed as %+v, %v; want %+v", got, err, want)
+		}
+	}
+	if decoder.More() {
+		t.Error("more is listed than there is")
+	}
 }
