@@ -160,3 +160,50 @@ func TestReaderReadsSingleEntries(t *testing.T) {
 		t.Errorf("after a failure: %v", err)
 	}
 }
+
+// Entries that follow one another are checked in short. Each bit of them that flips, and each record that
+// lies in the place of another, is noticed all the same, at the entry it belongs to.
+func TestReaderNoticesEveryFlip(t *testing.T) {
+	d := opened(t)
+	d.put(t, func(s *script) {
+		for i := range 40 {
+			s.entry(mainTopic, 3, 1, fmt.Sprintf("one like the others %02d", i)[:20+i/30])
+		}
+	})
+	extents, err := d.log.Locate(mainTopic, 1, 41, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := walrus.NewReader(d.disk)
+	defer r.Close()
+	data := d.disk.seen[extents[0].File].data
+	first := bytes.Index(data, []byte("one like")) - 32
+	const size = 32 + 24
+	check := func(entry uint64, what string) {
+		t.Helper()
+		next := uint64(1)
+		err := r.Read(extents, func(index, _ uint64, _ uint8, _ []byte) error {
+			next = index + 1
+			return nil
+		})
+		var corrupt *walrus.CorruptError
+		if !errors.As(err, &corrupt) || corrupt.Index != entry || next != entry {
+			t.Fatalf("%s of entry %d: %v, after %d entries", what, entry, err, next-1)
+		}
+	}
+	for _, entry := range []uint64{1, 2, 17, 31, 40} {
+		record := data[first+int(entry-1)*size:][:32+20+int(entry-1)/30]
+		for i := range 8 * len(record) {
+			record[i/8] ^= 1 << (i % 8)
+			check(entry, fmt.Sprintf("bit %d", i))
+			record[i/8] ^= 1 << (i % 8)
+		}
+	}
+	for _, other := range []int{0, 16, 18} {
+		kept := bytes.Clone(data[first+17*size:][:size])
+		copy(data[first+17*size:], data[first+other*size:][:size])
+		check(18, "another record in place")
+		copy(data[first+17*size:], kept)
+	}
+	d.log.Release(extents)
+}
