@@ -13,7 +13,7 @@ import (
 
 // certs makes the authority of a cluster, unless there is one, and a certificate for each member.
 func certs(args []string, stdout, stderr io.Writer) error {
-	f := flag.NewFlagSet("kv certs", flag.ContinueOnError)
+	f := flag.NewFlagSet("certs", flag.ContinueOnError)
 	dir := f.String("dir", "", "where to put them")
 	name := f.String("cluster", "kv", "name of the cluster")
 	list := f.String("ids", "1,2,3", "members that get a new certificate")
@@ -21,7 +21,7 @@ func certs(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *dir == "" {
-		return usageError{errors.New("certs: --dir is missing")}
+		return usageError{errors.New("certs: --dir is missing; --help lists the flags")}
 	}
 	ids, err := parseIDs(*list)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,13 +22,25 @@ var errHelp = flag.ErrHelp
 // usageError says that the arguments are wrong. Nothing has been done.
 type usageError struct{ error }
 
+// overview is what the help begins with.
+const overview = `usage:
+  kv certs --dir DIR [--cluster NAME] [--ids 1,2,3]
+        makes the authority of a cluster in DIR/authority, and the certificate of member I in DIR/nI
+  kv --id I --dir DIR --tls-dir DIR/nI --http HOST:PORT --peers 1=HOST:PORT/HTTP-HOST:PORT,... [...]
+        runs a member, until an interrupt drains it
+Exit status: 0 after a drain, 2 if the arguments are wrong, 1 if anything else is.
+
+The flags of kv %s:
+`
+
 // parseFlags reads flags, and nothing else. Help that is asked for goes to stderr; of what is wrong only the error speaks.
 func parseFlags(f *flag.FlagSet, args []string, stderr io.Writer) error {
 	f.SetOutput(io.Discard)
 	switch err := f.Parse(args); {
 	case errors.Is(err, errHelp):
+		fmt.Fprintf(stderr, overview, f.Name())
 		f.SetOutput(stderr)
-		f.Usage()
+		f.PrintDefaults()
 		return err
 	case err != nil:
 		return usageError{fmt.Errorf("%w; --help lists the flags", err)}
@@ -50,7 +63,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var id uint64
 	var peers, engine string
 	forward := true
-	f := flag.NewFlagSet("kv", flag.ContinueOnError)
+	f := flag.NewFlagSet("without a command", flag.ContinueOnError)
 	c := &o.cluster
 	f.StringVar(&c.Cluster, "cluster", "kv", "name of the cluster, as in the certificates")
 	f.Uint64Var(&id, "id", 0, "this member, among --peers")
@@ -75,10 +88,18 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			return options{}, usageError{fmt.Errorf("%s is missing; --help lists the flags", need.name)}
 		}
 	}
+	if _, _, err := net.SplitHostPort(o.http); err != nil {
+		return options{}, usageError{fmt.Errorf("--http: %w", err)}
+	}
+	if o.timeout <= 0 {
+		return options{}, usageError{fmt.Errorf("--timeout: %v is no time for a request", o.timeout)}
+	}
 	var err error
 	if c.Peers, err = parsePeers(peers); err != nil {
 		return options{}, usageError{err}
 	}
+	// Where nobody leads a client hears that in time, and so that nothing was done: past its timeout nobody could tell.
+	c.Patience = min(5*c.ElectionTimeout, o.timeout*3/4)
 	c.ID, c.Engine, c.NoForward = runtime.NodeID(id), cluster.Engine(engine), !forward
 	c.HeartbeatInterval = c.ElectionTimeout / 10
 	c.Logger = slog.New(slog.NewTextHandler(stderr, nil))
@@ -109,7 +130,7 @@ func parseIDs(text string) ([]runtime.NodeID, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		n, err := strconv.ParseUint(part, 10, 64)
 		if err != nil || n == 0 || slices.Contains(ids, runtime.NodeID(n)) {
-			return nil, fmt.Errorf("--ids: %q in %q", part, text)
+			return nil, fmt.Errorf("--ids: %q in %q is no id, or one that was given already", part, text)
 		}
 		ids = append(ids, runtime.NodeID(n))
 	}

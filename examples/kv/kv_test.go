@@ -8,11 +8,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/octopii-go/octopii/raft"
+	rkv "github.com/octopii-go/octopii/raft/kv"
+	"github.com/octopii-go/octopii/runtime/cluster"
 )
 
 // patience is how long a test waits for what must happen.
@@ -164,6 +169,8 @@ func everyServerServes(t *testing.T, engine string) {
 	tr.want(0, "PUT", "/kv/"+strings.Repeat("k", 2000), "x", 400, "key of 2000")
 	tr.want(0, "POST", "/kv/a/cas", `{`, 400, "EOF")
 	tr.want(0, "POST", "/kv/a/cas", `{"old":"x"}`, 400, "new is missing")
+	tr.want(0, "POST", "/kv/a/cas", `{"odl":"x","new":"y"}`, 400, `unknown field \"odl\"`)
+	tr.want(0, "POST", "/kv/a/cas", `{"new":"y"}{"new":"z"}`, 400, "more than one object")
 	tr.want(0, "GET", "/nothing", "", 404, "not found")
 	tr.want(1, "GET", "/metrics", "", 200, `octopii_peer_connected{peer="n1"}`)
 	tr.want(1, "GET", "/metrics", "", 200, `octopii_member_running 1`)
@@ -200,6 +207,37 @@ func TestFollowersNameTheLeader(t *testing.T) {
 	}
 }
 
+// A member that knows of no leader has done nothing, and says so before the request's time is over, when it could not tell.
+func TestNobodyLeadsIsARefusal(t *testing.T) {
+	for _, engine := range []string{"octopii", "hashicorp"} {
+		dir := t.TempDir()
+		o, err := parse([]string{
+			"--id", "1", "--dir", filepath.Join(dir, "data"), "--tls-dir", filepath.Join(dir, "tls", "n1"), "--http", "127.0.0.1:0", "--engine", engine,
+			"--peers", "1=127.0.0.1:0,2=127.0.0.1:9,3=127.0.0.1:9", "--timeout", "1s",
+		}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run(t.Context(), []string{"certs", "--dir", filepath.Join(dir, "tls")}, io.Discard, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		member, err := cluster.Start(t.Context(), o.cluster, func() raft.StateMachine { return rkv.NewMachine() })
+		if err != nil {
+			t.Fatal(err)
+		}
+		routes := newServer(member, o.timeout).routes()
+		for _, why := range []string{"refused", "none is known"} { // the first may come while the folder is read
+			answer := httptest.NewRecorder()
+			routes.ServeHTTP(answer, httptest.NewRequest("PUT", "/kv/a", strings.NewReader("x")))
+			if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), why) {
+				t.Errorf("%s: %d %s, want 503 and %q", engine, answer.Code, answer.Body, why)
+			}
+		}
+		member.Kill(nil)
+		<-member.Done()
+	}
+}
+
 func TestMistakesAreOneLine(t *testing.T) {
 	good := []string{"--id", "1", "--dir", t.TempDir(), "--tls-dir", t.TempDir(), "--http", "127.0.0.1:0", "--peers", "1=127.0.0.1:0"}
 	for words, args := range map[string][]string{
@@ -215,6 +253,10 @@ func TestMistakesAreOneLine(t *testing.T) {
 		"--ids":                {"certs", "--dir", t.TempDir(), "--ids", "1,1"},
 		"cluster name":         {"certs", "--dir", t.TempDir(), "--cluster", "Ä"},
 		"flag provided but":    {"--nonsense"},
+		"--http: address":      append(good, "--http", "8001"),
+		"no time for a":        append(good, "--timeout", "0s"),
+		"n2 is given twice":    append(good, "--peers", "1=a:1,2=a:2,2=a:3"),
+		"is none":              append(good, "--peers", "1=a:1,2=a:99999"),
 		"is the authority of ": {"certs", "--dir", authorityOf(t, "other")},
 	} {
 		var said bytes.Buffer
@@ -232,7 +274,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		}
 	}
 	var help bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, io.Discard, &help); err != nil || !strings.Contains(help.String(), "-tls-dir") {
+	if err := run(t.Context(), []string{"--help"}, io.Discard, &help); err != nil || !strings.Contains(help.String(), "-tls-dir") || !strings.Contains(help.String(), "kv certs --dir") {
 		t.Errorf("help: %v, %s", err, &help)
 	}
 }

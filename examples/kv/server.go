@@ -64,7 +64,12 @@ func (s *server) remove(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) swap(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Old, New *string }
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4*kv.ValueMax)).Decode(&body)
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4*kv.ValueMax))
+	decoder.DisallowUnknownFields() // a misspelt "old" would be taken for one that was left out
+	err := decoder.Decode(&body)
+	if err == nil && decoder.More() {
+		err = errors.New("more than one object")
+	}
 	if err == nil && body.New == nil {
 		err = errors.New("new is missing")
 	}

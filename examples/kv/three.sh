@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.."
 
 http="${PORT:-8000}" udp=$((${PORT:-8000} - 1000))
 go build -o "$data/kv" ./examples/kv
-[[ -e "$data/tls/authority" ]] || "$data/kv" certs --dir "$data/tls"
+[[ -e "$data/tls/n3/node.pem" ]] || "$data/kv" certs --dir "$data/tls"
 
 peers=""
 for i in 1 2 3; do
