@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -99,4 +102,28 @@ func (c *Cluster) Stop(ctx context.Context) error {
 		}
 	}
 	return all
+}
+
+// Main is the main function of an example that takes no arguments: it runs it on a folder of its own, which is removed
+// afterwards, and until an interrupt at the most. The exit status is 2 if there are arguments, and 1 if run fails.
+func Main(name string, run func(ctx context.Context, dir string, out io.Writer) error) {
+	if len(os.Args) > 1 {
+		fmt.Fprintf(os.Stderr, "%s: unexpected argument %q: there are none\n", name, os.Args[1])
+		os.Exit(2)
+	}
+	if err := inFolder(name, run); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+func inFolder(name string, run func(ctx context.Context, dir string, out io.Writer) error) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	dir, err := os.MkdirTemp("", name)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	return run(ctx, dir, os.Stdout)
 }

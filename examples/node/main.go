@@ -15,17 +15,7 @@ import (
 	"github.com/octopii-go/octopii/runtime/cluster"
 )
 
-func main() {
-	dir, err := os.MkdirTemp("", "node")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = run(context.Background(), dir, os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "node:", err)
-		os.Exit(1)
-	}
-}
+func main() { local.Main("node", run) }
 
 func run(ctx context.Context, dir string, out io.Writer) error {
 	c, err := local.New(dir, 3, func() raft.StateMachine { return kv.NewMachine() })

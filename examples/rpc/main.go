@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -18,17 +17,7 @@ import (
 	"github.com/octopii-go/octopii/runtime/cluster"
 )
 
-func main() {
-	dir, err := os.MkdirTemp("", "rpc")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = run(context.Background(), dir, os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "rpc:", err)
-		os.Exit(1)
-	}
-}
+func main() { local.Main("rpc", run) }
 
 func run(ctx context.Context, dir string, out io.Writer) error {
 	c, err := local.New(dir, 2, func() raft.StateMachine { return kv.NewMachine() })

@@ -19,17 +19,7 @@ import (
 	"github.com/octopii-go/octopii/transport"
 )
 
-func main() {
-	dir, err := os.MkdirTemp("", "rpcshipping")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = run(context.Background(), dir, os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "rpcshipping:", err)
-		os.Exit(1)
-	}
-}
+func main() { local.Main("rpcshipping", run) }
 
 // library answers the call "locate" with the digest of one of the member's files, which is offered from then on.
 func library(m *cluster.Member) cluster.Handler {

@@ -17,17 +17,7 @@ import (
 	"github.com/octopii-go/octopii/transport"
 )
 
-func main() {
-	dir, err := os.MkdirTemp("", "shipping")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = run(context.Background(), dir, os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "shipping:", err)
-		os.Exit(1)
-	}
-}
+func main() { local.Main("shipping", run) }
 
 func run(ctx context.Context, dir string, out io.Writer) error {
 	c, err := local.New(dir, 3, func() raft.StateMachine { return kv.NewMachine() })

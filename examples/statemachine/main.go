@@ -6,23 +6,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/octopii-go/octopii/examples/local"
 	"github.com/octopii-go/octopii/runtime/cluster"
 )
 
-func main() {
-	dir, err := os.MkdirTemp("", "statemachine")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = run(context.Background(), dir, os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "statemachine:", err)
-		os.Exit(1)
-	}
-}
+func main() { local.Main("statemachine", run) }
 
 func run(ctx context.Context, dir string, out io.Writer) error {
 	if err := vote(ctx, dir, out, "ada", "grace", "ada"); err != nil {

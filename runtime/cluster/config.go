@@ -34,7 +34,8 @@ const defaultElection = time.Second
 // on three processes of one machine: 1.4 times the writes, at two thirds of the processor time.
 const inflightPartial = 2
 
-// applyTogether is the raft.CoreConfig.ApplyTogether of every member. Nobody can see in what steps a follower applies.
+// applyTogether is the raft.CoreConfig.ApplyTogether of every member. In what steps a follower applies, only its status shows:
+// Applied stands behind Commit until the next heartbeat.
 const applyTogether = 32
 
 // Peer is a member as its peers know it.
