@@ -1,10 +1,8 @@
 package hashi
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -237,103 +235,24 @@ func TestHistoryFindsLostWrites(t *testing.T) {
 // steady makes leaders stay, also on a machine that has much else to do.
 func steady(cfg *Config) { cfg.ElectionTimeout = 2 * time.Second }
 
-// TestKillGivesCallsUp kills a leader that cannot commit. Calls under way end at once, as unknown, and nothing is left.
-func TestKillGivesCallsUp(t *testing.T) {
+// TestOthersGoOn stops the leader in the middle of the work. The others take over.
+func TestOthersGoOn(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, steady)
 	for _, id := range members {
 		c.start(id)
 	}
-	c.write(1, 5)
+	w := c.clients(8)
+	w.more(50)
 	leader, e := c.led()
-	for _, id := range members {
-		if id != leader {
-			c.kill(id)
-		}
-	}
-	const calls = 50
-	answers := make(chan error, 2*calls)
-	for i := range uint64(calls) {
-		for _, call := range []func(context.Context, []byte) (runtime.Outcome, []byte, error){e.Propose, e.Query} {
-			go func() {
-				outcome, _, err := call(t.Context(), (&kv.Command{Op: kv.Get, Key: []byte("key-1"), Client: 9, Seq: i}).Append(nil))
-				if outcome != runtime.Unknown {
-					err = fmt.Errorf("%v: %w", outcome, err)
-				}
-				answers <- err
-			}()
-		}
-	}
-	c.until("the calls", func() bool { e.calls.mu.Lock(); defer e.calls.mu.Unlock(); return e.calls.count > calls })
-	e.Kill(errKilled)
-	for range 2 * calls {
-		if err := await(t, answers, "an answer"); !errors.Is(err, errKilled) && !errors.As(err, new(raft.Refusal)) {
-			t.Errorf("got %v", err)
-		}
-	}
-	await(t, e.Done(), "the end of the replica")
-	if !e.calls.none() {
-		t.Errorf("%d calls are left", e.calls.count)
-	}
-	outcome, _, err := e.Propose(t.Context(), nil)
-	if want := (raft.Refusal{Code: raft.RefusedStopping}); outcome != runtime.Refused || err != want {
-		t.Errorf("after the end: %v, %v", outcome, err)
-	}
-}
-
-// TestStopHandsOver stops a leader. Another one is asked to lead before it is gone, and what was under way is done.
-func TestStopHandsOver(t *testing.T) {
-	t.Parallel()
-	said := make(chan slog.Record, 100)
-	c := newCluster(t, func(cfg *Config) {
-		steady(cfg)
-		cfg.Logger = slog.New(spy{Handler: slog.DiscardHandler, said: said})
-	})
-	for _, id := range members {
-		c.start(id)
-	}
-	c.write(1, 1)
-	leader, e := c.led()
-	const calls = 100
-	outcomes := make(chan runtime.Outcome, calls)
-	for seq := range uint64(calls) {
-		go func() {
-			cmd := put(seq + 1)
-			outcome, _, _ := e.Propose(t.Context(), cmd.Append(nil))
-			outcomes <- outcome
-		}()
-	}
-	c.until("calls", func() bool { return len(outcomes) > 0 || !e.calls.none() })
 	e.Stop()
 	check(t, e.Wait())
-	for range calls {
-		if o := await(t, outcomes, "an answer"); o != runtime.Done && o != runtime.Refused {
-			t.Errorf("stopped a call with outcome %v", o)
-		}
-	}
-	await(t, said, "the handing over").Attrs(func(a slog.Attr) bool {
-		if a.Key == "error" && a.Value.Any() != nil {
-			t.Errorf("handed over with %v", a.Value)
-		}
-		return true
-	})
 	c.forget(leader)
-	c.write(200, 5)
-}
-
-// spy is a handler that passes on what an engine says of handing over.
-type spy struct {
-	slog.Handler
-	said chan slog.Record
-}
-
-func (s spy) Enabled(context.Context, slog.Level) bool { return true }
-func (s spy) WithAttrs([]slog.Attr) slog.Handler       { return s }
-func (s spy) Handle(_ context.Context, r slog.Record) error {
-	if r.Message == "leadership handed over" {
-		s.said <- r
+	w.more(50)
+	if verdict := w.judge(); verdict != porcupine.Ok {
+		t.Errorf("the history of %d operations is judged: %v", len(w.history), verdict)
 	}
-	return nil
+	c.agree()
 }
 
 // TestUnreadableEntryForAPeer fails the reads of a leader whose peer needs an old entry: raft's goroutines that send
@@ -362,69 +281,6 @@ func TestUnreadableEntryForAPeer(t *testing.T) {
 	c.start(late)
 	if err := await(t, ended, "the end of the replica").Wait(); !errors.Is(err, ErrFailed) || !errors.Is(err, errInjected) {
 		t.Errorf("ended with %v", err)
-	}
-}
-
-// TestOutcomes are those of calls that are refused, or run out of time.
-func TestOutcomes(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t, steady)
-	for _, id := range members {
-		c.start(id)
-	}
-	c.write(1, 1)
-	leader, e := c.led()
-	follower := c.engines[leader%3+1]
-	c.until("the follower to know", func() bool { return follower.Status().Leader == leader })
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	refused := func(what string, outcome runtime.Outcome, p []byte, err error, want raft.Refusal) {
-		t.Helper()
-		if outcome != runtime.Refused || p != nil || err != error(want) {
-			t.Errorf("%s: %v, %q, %v", what, outcome, p, err)
-		}
-	}
-	get := (&kv.Command{Op: kv.Get, Key: []byte("key-1")}).Append(nil)
-	for name, calls := range map[string][2]func(context.Context, []byte) (runtime.Outcome, []byte, error){
-		"propose": {follower.Propose, e.Propose}, "query": {follower.Query, e.Query},
-	} {
-		outcome, p, err := calls[0](t.Context(), get)
-		refused(name+" at a follower", outcome, p, err, raft.Refusal{Code: raft.RefusedNotLeader, Leader: leader})
-		outcome, p, err = calls[1](over, get)
-		refused(name+" too late", outcome, p, err, raft.Refusal{Code: raft.RefusedExpired})
-		outcome, p, err = calls[1](t.Context(), make([]byte, defaultMaxEntryBytes+1))
-		refused(name+" too large", outcome, p, err, raft.Refusal{Code: raft.RefusedTooLarge})
-		outcome, p, err = calls[1](t.Context(), get)
-		if r, _ := kv.DecodeResponse(p); outcome != runtime.Done || err != nil || string(r.Value) != "value-1" {
-			t.Errorf("%s: %v, %q, %v", name, outcome, p, err)
-		}
-	}
-	check(t, e.Snapshot(t.Context()))
-	check(t, e.Snapshot(t.Context())) // nothing new
-	if s := e.Status(); s.Snapshot != s.Applied || s.Snapshot == 0 {
-		t.Errorf("%+v", s)
-	}
-	for _, id := range members {
-		if id != leader {
-			c.kill(id)
-		}
-	}
-	short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	outcome, _, err := e.Propose(short, get)
-	if outcome != runtime.Unknown || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("without a quorum: %v, %v", outcome, err)
-	}
-	done := make(chan struct{})
-	go func() { defer close(done); e.Stop() }()
-	await(t, done, "the end of Stop")
-	if err := e.Wait(); err != nil {
-		t.Errorf("stopped with %v", err)
-	}
-	outcome, p, err := e.Query(t.Context(), get)
-	refused("after Stop", outcome, p, err, raft.Refusal{Code: raft.RefusedStopping})
-	if err := e.Snapshot(t.Context()); err != error(raft.Refusal{Code: raft.RefusedStopping}) {
-		t.Errorf("snapshot after Stop: %v", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -322,15 +321,7 @@ func TestFailureSticks(t *testing.T) {
 	if err := errors.Join(store(1, 1), store(3, 1), s.DeleteRange(3, 4)); err != nil {
 		t.Fatal(err)
 	}
-	disk.mu.Lock()
-	disk.fail = func(_ int, op, name string) error {
-		if op == "sync data" && !strings.Contains(name, "spare") { // not one of a chore, which may be under way and fails nobody
-			disk.fail = nil
-			return errInjected
-		}
-		return nil
-	}
-	disk.mu.Unlock()
+	disk.failing(true, errInjected, "sync data")
 	if err := store(3, 2); !errors.Is(err, ErrFailed) || !errors.Is(err, walrus.ErrFailed) || !errors.Is(err, errInjected) {
 		t.Fatalf("got %v", err)
 	}

@@ -39,6 +39,7 @@ type crashFS struct {
 }
 
 type crashNode struct {
+	name  string // the last that processes saw
 	dir   bool
 	data  []byte
 	disk  []byte       // as long as data, or as it was when synced
@@ -93,14 +94,14 @@ func (c *crashFS) image(power bool, chance func() bool) *crashFS {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		n := names[name]
 		if copies[n] == nil {
-			copies[n] = n.image(power, chance)
+			copies[n] = n.image(name, power, chance)
 		}
 		out.seen[name], out.durable[name] = copies[n], copies[n]
 	}
 	return out
 }
 
-func (n *crashNode) image(power bool, chance func() bool) *crashNode {
+func (n *crashNode) image(name string, power bool, chance func() bool) *crashNode {
 	if n.dir {
 		return n
 	}
@@ -118,7 +119,7 @@ func (n *crashNode) image(power bool, chance func() bool) *crashNode {
 			copy(data[lo:hi], n.data[lo:hi])
 		}
 	}
-	return &crashNode{data: data, disk: slices.Clone(data), dirty: map[int]bool{}}
+	return &crashNode{name: name, data: data, disk: slices.Clone(data), dirty: map[int]bool{}}
 }
 
 func (ch nameChange) apply(names map[string]*crashNode) {
@@ -157,9 +158,9 @@ func (c *crashFS) Create(name string) (runtime.File, error) {
 	if _, err := c.find("create", path.Dir(name)); err != nil {
 		return nil, err
 	}
-	n := &crashNode{dirty: map[int]bool{}}
+	n := &crashNode{name: name, dirty: map[int]bool{}}
 	c.change(nameChange{name: name, node: n})
-	return &crashFile{fs: c, node: n, name: name}, nil
+	return &crashFile{fs: c, node: n}, nil
 }
 
 func (c *crashFS) Open(name string) (runtime.File, error) {
@@ -172,7 +173,7 @@ func (c *crashFS) Open(name string) (runtime.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &crashFile{fs: c, node: n, name: name}, nil
+	return &crashFile{fs: c, node: n}, nil
 }
 
 func (c *crashFS) Rename(from, to string) error {
@@ -185,6 +186,7 @@ func (c *crashFS) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
+	n.name = to
 	c.change(nameChange{name: to, node: n, also: from})
 	return nil
 }
@@ -282,13 +284,12 @@ func (c closer) Close() error { return c() }
 type crashFile struct {
 	fs   *crashFS
 	node *crashNode
-	name string
 }
 
 func (f *crashFile) call(op string, effect func() error) error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	if err := f.fs.enter(op, f.name); err != nil {
+	if err := f.fs.enter(op, f.node.name); err != nil {
 		return err
 	}
 	return effect()

@@ -283,7 +283,7 @@ func FuzzReadDescription(f *testing.F) {
 	f.Add(disk.seen["snapshots/"+name.file()].data)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, p []byte) {
-		file := &crashFile{fs: newCrashFS(), node: &crashNode{data: p}, name: "x"}
+		file := &crashFile{fs: newCrashFS(), node: &crashNode{data: p}}
 		d, err := readDescription(file, name)
 		if err != nil {
 			return
