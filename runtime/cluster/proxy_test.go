@@ -19,6 +19,7 @@ type fakeEngine struct {
 	status raft.Status
 	refuse error
 	hold   chan struct{} // not nil: wait for it, or the context
+	held   chan struct{} // gets a token when that begins
 	reason error
 	die    sync.Once
 	done   chan struct{}
@@ -32,6 +33,7 @@ func (e *fakeEngine) answer(ctx context.Context, p []byte) (runtime.Outcome, []b
 		return runtime.Refused, nil, refuse
 	}
 	if hold != nil {
+		e.held <- struct{}{}
 		select {
 		case <-hold:
 		case <-ctx.Done():
@@ -70,7 +72,7 @@ func (e *fakeEngine) Wait() error           { <-e.done; return e.reason }
 func startFake(t *testing.T, failing error) (*Member, *fakeEngine) {
 	t.Helper()
 	const name Engine = "fake"
-	e := &fakeEngine{done: make(chan struct{}), status: raft.Status{Role: raft.Leader, Term: 3, Leader: 1}}
+	e := &fakeEngine{done: make(chan struct{}), held: make(chan struct{}, 2), status: raft.Status{Role: raft.Leader, Term: 3, Leader: 1}}
 	engines[name] = func(m *Member, _ func() raft.StateMachine) backend {
 		return m.beside(func(func()) (engine, error) { return e, failing })
 	}
@@ -96,7 +98,7 @@ func startFake(t *testing.T, failing error) (*Member, *fakeEngine) {
 
 func TestAnotherEngine(t *testing.T) {
 	m, e := startFake(t, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if got, err := m.Propose(ctx, []byte("x")); err != nil || string(got) != "did x" {
 		t.Errorf("proposed: %q, %v", got, err)
@@ -119,10 +121,23 @@ func TestAnotherEngine(t *testing.T) {
 	e.mu.Lock()
 	e.refuse, e.hold = nil, make(chan struct{})
 	e.mu.Unlock()
+	given, giveUp := context.WithCancel(ctx)
+	go func() {
+		<-e.held
+		giveUp()
+	}()
+	if _, err := m.Propose(given, nil); OutcomeOf(err) != runtime.Unknown {
+		t.Errorf("given up: %v", err)
+	}
 	short, cancelShort := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancelShort()
-	if _, err := m.Propose(short, nil); OutcomeOf(err) != runtime.Unknown {
-		t.Errorf("given up: %v", err)
+	want := runtime.Unknown
+	_, err := m.Propose(short, nil)
+	if OutcomeOf(err) == runtime.Refused && len(e.held) == 0 { // its time was over before it began
+		want = runtime.Refused
+	}
+	if OutcomeOf(err) != want {
+		t.Errorf("out of time: %v", err)
 	}
 	if err := m.Drain(ctx); err != nil {
 		t.Errorf("drained: %v", err)

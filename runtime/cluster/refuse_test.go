@@ -258,12 +258,18 @@ func TestFullDiskIsSaidAndWaitedFor(t *testing.T) {
 	r.put(m, "a", "b")
 	full.Store(true)
 	cmd := kv.Command{Op: kv.Put, Client: 1, Seq: 1, Key: []byte("c")}
-	ctx, cancel := context.WithTimeout(r.within(), 500*time.Millisecond)
+	ctx, cancel := context.WithCancel(r.within())
 	defer cancel()
-	if _, err := m.Propose(ctx, cmd.Append(nil)); cluster.OutcomeOf(err) != runtime.Unknown {
+	given := make(chan error, 1)
+	go func() {
+		_, err := m.Propose(ctx, cmd.Append(nil))
+		given <- err
+	}()
+	log.await(t, "WARN", "the disk", "no space left on device")
+	cancel()
+	if err := <-given; cluster.OutcomeOf(err) != runtime.Unknown {
 		t.Errorf("the write that did not fit: %v", err)
 	}
-	log.await(t, "WARN", "the disk", "no space left on device")
 	if n := log.count("no space left on device"); n > 3 {
 		t.Errorf("it was said %d times", n)
 	}
