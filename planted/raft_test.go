@@ -23,6 +23,11 @@ var inRaft = []bug{
 		"		at.err = nil",
 	},
 	{
+		"an answer that raft does not want holds up what is sent", "TestAnswersAreTaken", "raft/hashi/pipeline.go",
+		"				wanted = resp.Success && resp.Term <= answer.Request().Term",
+		"				wanted = resp.Success || resp.Term <= answer.Request().Term",
+	},
+	{
 		"an acknowledgement of an earlier term counts", "TestTranscripts", "raft/core.go",
 		"	if m.Term < c.term {\n		c.answerStale(m)",
 		"	if m.Term < c.term && m.Type != MsgAppendReply {\n		c.answerStale(m)",

@@ -34,7 +34,7 @@ type Engine struct {
 	snapshots *Snapshots
 	replica   *replica
 	layer     *streamLayer
-	transport *hraft.NetworkTransport
+	transport network
 	guard     *guard
 	raft      *hraft.Raft
 
@@ -121,9 +121,9 @@ func (e *Engine) open() (err error) {
 		return err
 	}
 	library := e.cfg.library()
-	e.transport = hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
+	e.transport = network{hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
 		Stream: e.layer, MaxPool: pooled, Timeout: exchangeTimeout, Logger: library.Logger,
-	})
+	})}
 	return e.startRaft(library)
 }
 
@@ -342,7 +342,7 @@ func (e *Engine) close() error {
 		e.unwind()
 		errs = append(errs, e.raft.Shutdown().Error())
 	}
-	if e.transport != nil {
+	if e.transport.NetworkTransport != nil {
 		errs = append(errs, e.transport.Close())
 		e.transport.CloseStreams()
 	}
