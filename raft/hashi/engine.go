@@ -335,12 +335,16 @@ func (e *Engine) handOver() {
 	}
 }
 
-// close shuts down what is open, from the library down to the disk.
+// close shuts down what is open, from the library down to the disk. The library waits for its goroutines, some of which
+// wait for peers, without a limit if they are sent a snapshot: so it hangs up on those.
 func (e *Engine) close() error {
 	var errs []error
 	if e.raft != nil {
 		e.unwind()
-		errs = append(errs, e.raft.Shutdown().Error())
+		ended := e.raft.Shutdown()
+		errs = append(errs, e.transport.Close())
+		e.layer.hangUp()
+		errs = append(errs, ended.Error())
 	}
 	if e.transport.NetworkTransport != nil {
 		errs = append(errs, e.transport.Close())

@@ -21,21 +21,25 @@ import (
 type streamLayer struct {
 	endpoint *quic.Endpoint
 	listener net.Listener
+	ctx      context.Context // done when the layer has hung up
+	cancel   context.CancelFunc
 
-	mu       sync.Mutex
-	accepted map[*accepted]bool // not closed yet
-	ended    bool
-	open     sync.WaitGroup // one for each of accepted
+	mu      sync.Mutex
+	streams map[*stream]bool // not closed yet
+	ended   bool
+	open    sync.WaitGroup // one for each of streams that was accepted
 }
 
 var _ hraft.StreamLayer = (*streamLayer)(nil)
 
 func newStreamLayer(e *quic.Endpoint) (*streamLayer, error) {
-	l, err := e.Streams()
+	listener, err := e.Streams()
 	if err != nil {
 		return nil, fmt.Errorf("hashi: %w", err)
 	}
-	return &streamLayer{endpoint: e, listener: l, accepted: map[*accepted]bool{}}, nil
+	l := &streamLayer{endpoint: e, listener: listener, streams: map[*stream]bool{}}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l, nil
 }
 
 // Dial implements hraft.StreamLayer. Without a timeout it has that of an exchange.
@@ -47,9 +51,13 @@ func (l *streamLayer) Dial(address hraft.ServerAddress, timeout time.Duration) (
 	if timeout <= 0 {
 		timeout = exchangeTimeout
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(l.ctx, timeout)
 	defer cancel()
-	return l.endpoint.DialStream(ctx, id)
+	conn, err := l.endpoint.DialStream(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return l.hold(&stream{Conn: conn, layer: l})
 }
 
 // Accept implements net.Listener.
@@ -58,15 +66,21 @@ func (l *streamLayer) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &accepted{Conn: conn, layer: l}
+	return l.hold(&stream{Conn: conn, layer: l, accepted: true})
+}
+
+// hold keeps the stream in mind until it is closed. If the layer has hung up it closes it.
+func (l *streamLayer) hold(s *stream) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
-		return nil, errors.Join(net.ErrClosed, conn.Close())
+		return nil, errors.Join(net.ErrClosed, s.Conn.Close())
 	}
-	l.accepted[a] = true
-	l.open.Add(1)
-	return a, nil
+	l.streams[s] = true
+	if s.accepted {
+		l.open.Add(1)
+	}
+	return s, nil
 }
 
 // Close implements net.Listener: no more is accepted.
@@ -75,35 +89,45 @@ func (l *streamLayer) Close() error { return l.listener.Close() }
 // Addr implements net.Listener.
 func (l *streamLayer) Addr() net.Addr { return l.listener.Addr() }
 
-// shut closes what was accepted, and returns when those who used it have closed it too. The
-// transport itself does neither.
-func (l *streamLayer) shut() {
+// hangUp closes all streams, and those that come. Who reads or writes there, or dials, has an error at once, instead of
+// when its time is over, or the peer pleases.
+func (l *streamLayer) hangUp() {
 	_ = l.listener.Close() // never fails
+	l.cancel()
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.ended = true
-	for a := range l.accepted {
-		_ = a.Conn.Close() // never fails
+	for s := range l.streams {
+		_ = s.Conn.Close() // never fails
 	}
-	l.mu.Unlock()
+}
+
+// shut returns when those who used what was accepted have closed it too, after hangUp. The transport itself
+// does neither.
+func (l *streamLayer) shut() {
+	l.hangUp()
 	l.open.Wait()
 }
 
-// accepted is a stream that its layer knows of until it is closed.
-type accepted struct {
+// stream is one that its layer knows of until it is closed.
+type stream struct {
 	net.Conn
-	layer *streamLayer
+	layer    *streamLayer
+	accepted bool
 }
 
 // Close implements net.Conn.
-func (a *accepted) Close() error {
-	l := a.layer
+func (s *stream) Close() error {
+	l := s.layer
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.accepted[a] {
-		delete(l.accepted, a)
-		l.open.Done()
+	if l.streams[s] {
+		delete(l.streams, s)
+		if s.accepted {
+			l.open.Done()
+		}
 	}
-	return a.Conn.Close()
+	return s.Conn.Close()
 }
 
 // parseNode is the inverse of runtime.NodeID's String.
