@@ -46,13 +46,14 @@ func (p *peer) fail(r *route, err error) outcome {
 	if r.ctx.Err() != nil { // reason enough, and no failure of the peer's
 		return interrupted
 	}
-	if isReplaced(err) {
-		return failed // at what there was no need for
-	}
 	p.mu.Lock()
+	alone := p.live == nil
+	if isReplaced(err) || !alone && refusalCode(err) == 0 {
+		p.mu.Unlock()
+		return failed // at what there is no need for: the peer has come first
+	}
 	p.failures, p.lastFailure = p.failures+1, err
 	p.tell()
-	alone := p.live == nil
 	p.mu.Unlock()
 	if alone {
 		p.drop()
