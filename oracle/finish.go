@@ -36,6 +36,12 @@ func (s *Suite) Counts() Counts {
 	}
 }
 
+// Deeds returns how often leaders have begun to spare a peer, and fed everybody after all. Not every run has
+// leaders who do.
+func (s *Suite) Deeds() []Deed {
+	return []Deed{{Name: "spared", Count: s.spared}, {Name: "hedged", Count: s.hedged}}
+}
+
 // Finish judges the run as a whole, once, after the last record: the invariants
 // over everything the history still has, as a check on the incremental checks;
 // the operations kept, if any; and that there was something to judge. It

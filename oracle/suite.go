@@ -50,6 +50,8 @@ type Suite struct {
 	durability DurabilityOracle
 	linear     LinearOracle
 	progress   ProgressOracle
+
+	spared, hedged uint64 // records of raft's thrift
 }
 
 // New returns a suite that has seen nothing. It panics if cfg makes no sense.
@@ -126,6 +128,10 @@ func (s *Suite) Observe(r *runtime.Record) {
 		raft.SnapshotInstalled, raft.SnapshotPlaced, raft.Compacted, raft.StatePlaced, raft.DiskRefused:
 		s.observeNode(r)
 		s.reporter.landmarks.add(r, s.history.order)
+	case raft.Spared:
+		s.spared++
+	case raft.Hedged:
+		s.hedged++
 	case members.CallForwarded:
 		s.durability.forwarded(r, s.history.calls.find(runtime.CallID(r.A)))
 		s.reporter.recent.add(r, s.history.order)

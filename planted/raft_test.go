@@ -42,4 +42,24 @@ var inRaft = []bug{
 		"		if !c.Void(&c.out.Gated[i].Message) {",
 		"		if true {",
 	},
+	{
+		"nobody is fed when an entry is not committed in time", "TestTranscripts", "raft/thrift.go",
+		"		t.mark, t.due = c.log.last, c.now.Add(c.cfg.HeartbeatInterval/hedgePart)",
+		"		t.mark, t.due = c.log.last, runtime.Never",
+	},
+	{
+		"a peer that has long been silent is favoured", "TestTranscripts", "raft/thrift.go",
+		"	return p.state == replicating && c.now.Sub(p.heard) < 2*c.cfg.HeartbeatInterval",
+		"	return p.state == replicating",
+	},
+	{
+		"one that has lost something is spared", "TestTranscripts", "raft/progress.go",
+		"	p.waiting, p.nudge, p.spared = false, false, false",
+		"	p.waiting, p.nudge = false, false",
+	},
+	{
+		"the log drops what a spared peer has not been sent", "TestTranscripts", "raft/snapshot.go",
+		"	c.compact(meta, c.keepWithheld(base))",
+		"	c.compact(meta, base)",
+	},
 }

@@ -68,6 +68,10 @@ type CoreConfig struct {
 	// MaxInflightBytes is how much may be unacknowledged by one peer, or one
 	// append if that is more. Default 4 MiB.
 	MaxInflightBytes int
+	// Thrifty is how many entries may gather for a peer that is not needed to commit them, if they are less than an append. Fewer
+	// wait for the next heartbeat, or until something is not committed within a tenth of the time between two. Default 0: all
+	// are sent everything at once.
+	Thrifty int
 	// MaxUncommittedBytes is how much a leader takes in that is not yet both
 	// committed and durable in its own log, or one entry if that is more.
 	// Default 16 MiB.
@@ -129,7 +133,7 @@ func (c CoreConfig) Validate() error {
 		return fmt.Errorf("raft: entries of %d and appends of %d bytes, at most %d are possible",
 			c.MaxEntryBytes, c.MaxAppendBytes, MaxEntryBytesCeiling)
 	case min(c.MaxEntryBytes, c.MaxAppendBytes, c.MaxInflightMessages, c.MaxInflightPartial, c.MaxInflightBytes,
-		c.MaxUncommittedBytes, c.CacheBytes, c.MaxApplyBytes, c.ApplyTogether) < 0:
+		c.MaxUncommittedBytes, c.CacheBytes, c.MaxApplyBytes, c.ApplyTogether, c.Thrifty) < 0:
 		return errors.New("raft: negative limit")
 	}
 	return nil

@@ -86,6 +86,7 @@ type Core struct {
 	heartbeatAt runtime.Instant
 	matched     Index // own match: durable in the own log
 	quota       quota
+	thrift      thrift
 
 	loads uint64 // ids given out
 	out   Output
@@ -185,7 +186,7 @@ func (c *Core) Stalled(stalled bool) { c.stalled = stalled }
 func (c *Core) Deadline() runtime.Instant {
 	at := c.election.at
 	if c.role == Leader {
-		at = c.heartbeatAt
+		at = min(c.heartbeatAt, c.thrift.due)
 	}
 	return min(at, c.apply.retryAt)
 }

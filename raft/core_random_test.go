@@ -46,7 +46,7 @@ func TestCoreUnderRandomSchedules(t *testing.T) {
 	}
 	t.Log(total)
 	for _, what := range []string{
-		"proposals", "refused", "committed", "leaders", "crashes", "snapshots", "installs", "truncations", "reads",
+		"proposals", "refused", "committed", "leaders", "crashes", "snapshots", "installs", "truncations", "reads", "spared", "hedges",
 	} {
 		if total[what] == 0 {
 			t.Errorf("no %s in any run", what)
@@ -79,6 +79,7 @@ func newSchedule(voters int, seed uint64) *schedule {
 		CacheBytes:          1 + s.rng.IntN(1500),
 		MaxApplyBytes:       1 + s.rng.IntN(800),
 		ApplyTogether:       s.rng.IntN(6),
+		Thrifty:             int(seed%3) * 4,
 	})
 	s.drawWeights()
 	s.r.jitter = func(runtime.NodeID) uint64 { return s.rng.Uint64() }

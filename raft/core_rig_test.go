@@ -123,8 +123,13 @@ func (r *rig) propose(n *rigNode, data []byte) (Index, error) {
 func (r *rig) drain(n *rigNode) {
 	out := n.core.Take(r.now)
 	for i := range out.Events {
-		if out.Events[i].Kind == Truncated {
+		switch out.Events[i].Kind {
+		case Truncated:
 			r.count("truncations")
+		case Spared:
+			r.count("spared")
+		case Hedged:
+			r.count("hedges")
 		}
 		r.ghost.observe(n, &out.Events[i])
 	}

@@ -147,6 +147,7 @@ func (s *script) cluster(args scriptArgs) error {
 	for key, field := range map[string]*int{
 		"append": &cfg.MaxAppendBytes, "inflight": &cfg.MaxInflightMessages, "partial": &cfg.MaxInflightPartial, "inflight-bytes": &cfg.MaxInflightBytes,
 		"uncommitted": &cfg.MaxUncommittedBytes, "cache": &cfg.CacheBytes, "apply": &cfg.MaxApplyBytes, "together": &cfg.ApplyTogether,
+		"thrifty": &cfg.Thrifty,
 	} {
 		*field = int(number(args.pairs[key]))
 	}

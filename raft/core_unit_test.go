@@ -33,7 +33,7 @@ func TestConfigValidate(t *testing.T) {
 		"negative timeout":  func(c *CoreConfig) { c.HeartbeatInterval = -1 },
 		"more than a third": func(c *CoreConfig) { c.ElectionTimeout = 299 * time.Millisecond },
 		"are possible":      func(c *CoreConfig) { c.MaxEntryBytes = MaxEntryBytesCeiling + 1 },
-		"negative limit":    func(c *CoreConfig) { c.MaxApplyBytes = -1 },
+		"negative limit":    func(c *CoreConfig) { c.Thrifty = -1 },
 	} {
 		bad := good
 		spoil(&bad)

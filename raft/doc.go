@@ -29,6 +29,7 @@
 // Each follower's core asks for the same write, and for an acknowledgement
 // gated by it. When a majority of the members, the leader among them or not,
 // has the entry durably, the leader commits it, and Take hands it over to be applied.
+// A thrifty leader sends it at once only to as many as make a majority: see thrift.go.
 //
 // # The node
 //

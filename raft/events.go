@@ -30,6 +30,10 @@ const (
 	Matched runtime.EventKind = 0x8aa0b2b8
 	// Rewound: the leader of term C goes back to send to A from entry B on.
 	Rewound runtime.EventKind = 0x2f4da2ac
+	// Spared: the leader of term C, to whom A has acknowledged everything up to B, lets entries for A gather from now on.
+	Spared runtime.EventKind = 0xa18d97e5
+	// Hedged: the leader of term C spares nobody until its next heartbeat, as entries A to B have not been committed in time.
+	Hedged runtime.EventKind = 0xf38d0d6b
 	// Committed: the commit index is now A, in term B, with role C; D is the last index known to match the leader's log.
 	Committed runtime.EventKind = 0x58a5024a
 	// Proposed: call A became the entry at index B of term C with entry hash D.
@@ -68,6 +72,8 @@ var Events = []runtime.EventInfo{
 	{Kind: Acked, Name: "raft.acked", Text: "to {A:n} term {B} match {C}"},
 	{Kind: Matched, Name: "raft.matched", Text: "{A:n} at {B} in term {C}"},
 	{Kind: Rewound, Name: "raft.rewound", Text: "{A:n} to {B} in term {C}"},
+	{Kind: Spared, Name: "raft.spared", Text: "{A:n}, who has {B}, in term {C}"},
+	{Kind: Hedged, Name: "raft.hedged", Text: "{A} to {B} in term {C}"},
 	{Kind: Committed, Name: "raft.committed", Text: "{A} in term {B} role {C} verified {D}"},
 	{Kind: Proposed, Name: "raft.proposed", Text: "call {A} at {B} term {C} hash {D:x}"},
 	{Kind: Applied, Name: "raft.applied", Text: "index {A} term {B} chain {C:x} hash {D:x}"},

@@ -48,6 +48,10 @@ type progress struct {
 	// nudge: an empty append is due, to learn how far the peer is.
 	nudge bool
 
+	// spared: entries for the peer gather. Those up to due do not wait any more. See thrift.go.
+	spared bool
+	due    Index
+
 	window window
 	load   peerLoad
 }
@@ -71,7 +75,7 @@ func (p *progress) reset(next Index, now runtime.Instant) {
 func (p *progress) enter(state progressState, next Index) {
 	p.state, p.next = state, max(next, p.match+1)
 	p.stale = p.seq
-	p.waiting, p.nudge = false, false
+	p.waiting, p.nudge, p.spared = false, false, false
 	p.load = peerLoad{paused: p.load.paused}
 	p.window.clear()
 }

@@ -17,6 +17,7 @@ func (c *Core) beginOffice() {
 	if len(c.peers) == 0 {
 		c.heartbeatAt = runtime.Never
 	}
+	c.thrift.clear()
 	c.matched = 0
 	c.matchSelf()
 	c.quota.begin(c.log.last + 1)
@@ -70,10 +71,12 @@ func (c *Core) beat() {
 			Commit: min(c.commit, p.match), Seq: c.round,
 		})
 	}
+	c.choose()
 }
 
 // feed sends every peer what it can take now.
 func (c *Core) feed() {
+	c.hedge()
 	for i := range c.peers {
 		p := &c.peers[i]
 		switch p.state {
@@ -82,7 +85,7 @@ func (c *Core) feed() {
 				c.sendProbe(p)
 			}
 		case replicating:
-			for p.next <= c.log.last && c.sendEntries(p) {
+			for p.next <= c.log.last && !c.withholds(p) && c.sendEntries(p) {
 			}
 			if p.nudge && p.state == replicating {
 				p.nudge = false

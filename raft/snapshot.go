@@ -14,8 +14,8 @@ func (c *Core) stepOffer(m *Message) {
 }
 
 // SnapshotSaved says that a snapshot of the own state is durable as a file.
-// The log drops what it covers but for the last keep entries
-// (Persist.Compact). One that is not newer than the newest known is ignored.
+// The log drops what it covers but for the last keep entries, and for those that
+// a leader withholds from spared peers (Persist.Compact). One that is not newer than the newest known is ignored.
 func (c *Core) SnapshotSaved(meta SnapshotMeta, keep uint64) {
 	if meta.Index <= c.snapshot.Index {
 		return
@@ -30,7 +30,7 @@ func (c *Core) SnapshotSaved(meta SnapshotMeta, keep uint64) {
 	if uint64(meta.Index) > keep {
 		base = max(base, meta.Index-Index(keep))
 	}
-	c.compact(meta, base)
+	c.compact(meta, c.keepWithheld(base))
 	c.writes.compact = true
 }
 

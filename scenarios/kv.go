@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/octopii-go/octopii/faults"
 	"github.com/octopii-go/octopii/oracle"
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/raft/kv"
@@ -26,6 +27,9 @@ const (
 	applyTogether   = 32
 )
 
+// thrifty is how many entries gather for a spared peer: few enough that now and then so many come between two heartbeats.
+const thrifty = 4
+
 // snapshotChunk makes snapshots travel in many pieces, so that much can happen on their way.
 const snapshotChunk = transport.ChunkMin
 
@@ -44,6 +48,8 @@ type kvService struct {
 	setup  Setup
 	voters []runtime.NodeID
 	keys   [][]byte
+	// thrifty is the raft.CoreConfig.Thrifty of the members. One seed in two has all peers fed at once.
+	thrifty int
 }
 
 func newKV(s Setup) *kvService {
@@ -54,12 +60,18 @@ func newKV(s Setup) *kvService {
 	for i := range s.Keys {
 		k.keys = append(k.keys, strconv.AppendInt([]byte("k"), int64(i), 10))
 	}
+	if faults.NewSites(s.Seed, s.Overrides).Site("kv.thrifty", 0, 0).Below(2) > 0 {
+		k.thrifty = thrifty
+	}
 	return k
 }
 
 func (k *kvService) node(id runtime.NodeID) runtime.Node {
 	engine := raft.NewNode(raft.NodeConfig{
-		Core:          raft.CoreConfig{Voters: k.voters, CacheBytes: cacheBytes, MaxInflightPartial: inflightPartial, ApplyTogether: applyTogether},
+		Core: raft.CoreConfig{
+			Voters: k.voters, CacheBytes: cacheBytes, MaxInflightPartial: inflightPartial, ApplyTogether: applyTogether,
+			Thrifty: k.thrifty,
+		},
 		SegmentBytes:  segmentBytes,
 		SnapshotEvery: k.setup.SnapshotEvery,
 		SnapshotKeep:  k.setup.SnapshotEvery / 4,

@@ -97,3 +97,19 @@ func TestCheckFindsNothing(t *testing.T) {
 		report(t, res)
 	}
 }
+
+// Leaders spare peers in one run of two, and find now and then that they should not have.
+func TestSomeRunsAreThrifty(t *testing.T) {
+	const seeds = 20
+	thrifty, hedged := 0, uint64(0)
+	for seed := range uint64(seeds) {
+		deeds := mustRun(setupFor(chaosSpec, seed, 200)).Deeds
+		if deeds[0].Count > 0 {
+			thrifty++
+		}
+		hedged += deeds[1].Count
+	}
+	if thrifty < seeds/4 || thrifty > seeds*3/4 || hedged == 0 {
+		t.Errorf("leaders spare somebody in %d of %d runs, and hedge %d times; want about half, and some", thrifty, seeds, hedged)
+	}
+}

@@ -38,6 +38,10 @@ const inflightPartial = 2
 // Applied stands behind Commit until the next heartbeat.
 const applyTogether = 32
 
+// thrifty is the raft.CoreConfig.Thrifty of every member. With one client on three processes of one machine a write takes 0.6 of the
+// processor time that it takes with zero. With 64 and more, 256 gives a tenth more writes than 32: small entries fill an append by then.
+const thrifty = 256
+
 // Peer is a member as its peers know it.
 type Peer struct {
 	// ID is the member's own, for ever. It is not zero.
@@ -227,6 +231,7 @@ func (c *Config) raft(machine func() raft.StateMachine) raft.NodeConfig {
 		Core: raft.CoreConfig{
 			ID: c.ID, Voters: c.ids(), ElectionTimeout: c.ElectionTimeout, HeartbeatInterval: c.HeartbeatInterval,
 			MaxEntryBytes: c.MaxEntryBytes, MaxInflightPartial: inflightPartial, ApplyTogether: applyTogether,
+			Thrifty: thrifty,
 		},
 		SegmentBytes: c.SegmentBytes, SnapshotEvery: c.SnapshotEvery, SnapshotKeep: c.SnapshotKeep, Machine: machine,
 	}
