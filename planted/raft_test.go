@@ -62,4 +62,14 @@ var inRaft = []bug{
 		"	c.compact(meta, c.keepWithheld(base))",
 		"	c.compact(meta, base)",
 	},
+	{
+		"an election is brought forward at any time", "TestTranscripts", "raft/election.go",
+		"	if c.role != Leader && c.now < e.at && c.now.Sub(e.since) >= e.timeout {",
+		"	if c.role != Leader && c.now < e.at {",
+	},
+	{
+		"no election is brought forward", "TestTranscripts", "raft/election.go",
+		"	if c.role != Leader && c.now < e.at && c.now.Sub(e.since) >= e.timeout {",
+		"	if c.role == Leader && c.now < e.at {",
+	},
 }

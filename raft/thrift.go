@@ -16,7 +16,8 @@ import "github.com/octopii-go/octopii/runtime"
 //
 // A spared peer learns a heartbeat later, at most, what is committed, too. No client waits for that: calls are the
 // leader's to answer, also those that another member has forwarded; and a former leader, who still has calls to answer, is
-// looked for by the new one, and not spared before that one's next heartbeat.
+// looked for by the new one, and not spared before that one's next heartbeat. Nor does an election wait because a spared peer
+// is the first to stand, and cannot win: see Core.hasten.
 
 // hedgePart is which part of a heartbeat interval an entry may be uncommitted before everybody is sent it. A tenth, 10 ms by
 // default, is many times what a commit takes among machines that stand near each other. Where it takes longer, thrift ends soon
