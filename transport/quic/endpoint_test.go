@@ -7,7 +7,6 @@ import (
 	"net"
 	goruntime "runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,16 +17,17 @@ import (
 
 // patience is how long a test waits for what must happen. It is never waited out in full by
 // a test that passes.
-const patience = 30 * time.Second
+const patience = time.Minute
 
-// configFor is the config of a node that the authority knows.
+// configFor is the config of a node that the authority knows. A handshake may take as long as it likes, also on a machine that
+// has much else to do.
 func configFor(t testing.TB, a *quic.Authority, id runtime.NodeID) quic.Config {
 	t.Helper()
 	c, err := a.Credentials(id, quic.Validity{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return quic.Config{Cluster: a.Cluster(), ID: id, Listen: "127.0.0.1:0", Credentials: c.Load}
+	return quic.Config{Cluster: a.Cluster(), ID: id, Listen: "127.0.0.1:0", Credentials: c.Load, HandshakeTimeout: patience}
 }
 
 // listen makes an endpoint that is closed with the test.
@@ -209,18 +209,21 @@ func TestWhatIsNoFrameIsDropped(t *testing.T) {
 	}
 }
 
-// TestQueueIsBounded sends to an address where nobody answers.
-func TestQueueIsBounded(t *testing.T) {
-	t.Parallel()
+// silence is an address where nobody answers.
+func silence(t *testing.T) string {
+	t.Helper()
 	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.Close()
-	cfg := configFor(t, newAuthority(t, "orders"), 1)
-	cfg.HandshakeTimeout = 2 * time.Second
-	a := join(t, cfg)
-	a.Route(2, socket.LocalAddr().String())
+	t.Cleanup(func() { socket.Close() })
+	return socket.LocalAddr().String()
+}
+
+// TestQueueIsBounded sends more than may wait, to an address where nobody answers.
+func TestQueueIsBounded(t *testing.T) {
+	a := join(t, configFor(t, newAuthority(t, "orders"), 1))
+	a.Route(2, silence(t))
 	const many = 5000
 	small, large := seal(t, 1, nil), seal(t, 1, make([]byte, transport.MaxPayload))
 	for range many { // the same frame each time, which nobody will read
@@ -236,13 +239,22 @@ func TestQueueIsBounded(t *testing.T) {
 	if got := ch[runtime.ChannelBulk].Dropped; got < 40-16 || got == 40 {
 		t.Errorf("%d of 40 large frames dropped", got)
 	}
+}
+
+// TestNobodyAnswers drops what waited for who does not answer in time.
+func TestNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	cfg := configFor(t, newAuthority(t, "orders"), 1)
+	cfg.HandshakeTimeout = 200 * time.Millisecond
+	a, addr := join(t, cfg), silence(t)
+	a.Route(2, addr)
+	a.Send(2, runtime.ChannelRPC, seal(t, 1, nil))
 	n := a.notice(t, quic.Failed, false)
-	if want := fmt.Sprintf("quic: n2 at %s: not connected: no answer within 2s", socket.LocalAddr()); n.String() != want {
+	if want := fmt.Sprintf("quic: n2 at %s: not connected: no answer within 200ms", addr); n.String() != want {
 		t.Errorf("got %q, want %q", n, want)
 	}
-	ch = a.Stats().Peers[0].Channels
-	if ch[runtime.ChannelRPC].Dropped != many || ch[runtime.ChannelBulk].Dropped != 40 {
-		t.Errorf("what waited was not dropped: %+v", ch)
+	if got := a.Stats().Peers[0].Channels[runtime.ChannelRPC].Dropped; got != 1 {
+		t.Errorf("what waited was not dropped: %d", got)
 	}
 }
 
@@ -301,67 +313,4 @@ func mine(t *testing.T) (n int) {
 		}
 	}
 	return n
-}
-
-// TestBulkDoesNotDelayControl moves a large transfer, and plays ping-pong beside it. If control waited behind
-// bulk, each ping would wait for all that is queued and in flight before it.
-func TestBulkDoesNotDelayControl(t *testing.T) {
-	const (
-		frames = 96 // of 1 MiB
-		window = 12 // not yet received
-		pings  = 20
-		most   = 8 // frames of the transfer that may arrive in a ping and its reply
-		slow   = 2 * time.Second
-	)
-	authority := newAuthority(t, "orders")
-	a, b := join(t, configFor(t, authority, 1)), join(t, configFor(t, authority, 2))
-	a.Route(2, b.Addr())
-	b.Route(1, a.Addr())
-	reaches(t, a, b, 1, 2, "there")
-	reaches(t, b, a, 2, 1, "back")
-
-	var arrived atomic.Int64
-	tokens := make(chan struct{}, window)
-	go func() { // answers pings, counts the rest
-		for range frames + pings {
-			if d := <-b.inbox; d.ch == runtime.ChannelControl {
-				b.Send(1, d.ch, d.frame)
-			} else {
-				arrived.Add(1)
-				<-tokens
-			}
-		}
-	}()
-	started := make(chan struct{})
-	go func() {
-		payload := make([]byte, transport.MaxPayload)
-		for i := range frames {
-			tokens <- struct{}{}
-			frame := append(transport.AppendHeader(make([]byte, 0, transport.MaxFrame), 2), payload...)
-			_ = transport.Seal(frame) // within the limit
-			a.Send(2, runtime.ChannelBulk, frame)
-			if i == window {
-				close(started)
-			}
-		}
-	}()
-	await(t, started, "the transfer to begin")
-	during, worst, total := 0, time.Duration(0), time.Duration(0)
-	for range pings {
-		before, begun := arrived.Load(), time.Now()
-		a.Send(2, runtime.ChannelControl, seal(t, 1, []byte("ping")))
-		await(t, a.inbox, "the pong")
-		took, passed := time.Since(begun), arrived.Load()-before
-		if arrived.Load() < frames-window { // so much was waiting all the time
-			during++
-			worst, total = max(worst, took), total+took
-			if passed > most || took > slow {
-				t.Errorf("a ping took %v, in which %d MiB of the transfer arrived", took, passed)
-			}
-		}
-	}
-	if during < 3 {
-		t.Fatalf("only %d pings fell into the transfer", during)
-	}
-	t.Logf("%d of %d pings beside the transfer: mean %v, worst %v", during, pings, total/time.Duration(during), worst)
 }

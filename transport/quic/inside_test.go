@@ -79,20 +79,23 @@ func TestSmallFramesNeedNoWriter(t *testing.T) {
 			t.Fatalf("frame %d does not arrive", next+1)
 		}
 	}
-	for before[handed] == 0 { // until the writer has come to rest
-		send(8)
-		receive()
-	}
+	send(8)
+	receive()
+	q := p.queues[0]
 	for i := range 1000 {
+		if i%100 == 0 {
+			for next < sent {
+				receive()
+			}
+			until(t, func() bool { q.mu.Lock(); defer q.mu.Unlock(); return q.stream != nil }, "the writer to come to rest")
+		}
 		send(8)
 		if i%50 == 49 {
 			send(gatherBytes)
 		}
-		if i%100 == 99 { // let the writer come to rest
-			for next < sent {
-				receive()
-			}
-		}
+	}
+	for next < sent {
+		receive()
 	}
 	if before[dropped] > 0 || before[handed] < 10 || before[queued] < 20 {
 		t.Errorf("%d were dropped, %d handed over at once, %d queued", before[dropped], before[handed], before[queued])
@@ -133,7 +136,7 @@ func two(t *testing.T) (one, other Config) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg[i] = Config{Cluster: "orders", ID: id, Listen: "127.0.0.1:0", Credentials: c.Load}
+		cfg[i] = Config{Cluster: "orders", ID: id, Listen: "127.0.0.1:0", Credentials: c.Load, HandshakeTimeout: time.Minute}
 	}
 	return cfg[0], cfg[1]
 }
@@ -190,15 +193,18 @@ func TestPeerThatVanished(t *testing.T) {
 	defer b.Close()
 	a.Route(2, b.Addr())
 	over := time.After(30 * time.Second)
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
 	next := func(kind NoticeKind) Notice {
 		t.Helper()
-		a.Send(2, 0, frameOf(t))
 		for {
 			select {
 			case n := <-notices:
 				if n.Kind == kind {
 					return n
 				}
+			case <-again.C:
+				a.Send(2, 0, frameOf(t))
 			case <-over:
 				t.Fatalf("waited in vain for: %v", kind)
 			}

@@ -1,6 +1,7 @@
 package quic_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,7 +9,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"testing"
+	"time"
 
 	quicgo "github.com/quic-go/quic-go"
 
@@ -165,7 +168,7 @@ func TestWireFormat(t *testing.T) {
 func TestWhatIsNoProtocolEndsTheConnection(t *testing.T) {
 	tooLarge := transport.AppendHeader(nil, 1)
 	tooLarge[7] = 0xff // 4 GiB, of which nothing follows
-	for name, bytes := range map[string][]byte{
+	for name, data := range map[string][]byte{
 		"a channel there is not":   {byte(runtime.ChannelCount)},
 		"a frame beyond the limit": append([]byte{0}, tooLarge...),
 		"no frame":                 append([]byte{0}, "GET / HTTP/1.1\r\n\r\n"...),
@@ -181,7 +184,7 @@ func TestWhatIsNoProtocolEndsTheConnection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _ = stream.Write(bytes) // an error shows in how the connection ends
+			_, _ = stream.Write(data) // an error shows in how the connection ends
 			if code, text := closedWith(t, conn); code != 20 {
 				t.Errorf("closed with %d, %q", code, text)
 			}
@@ -225,5 +228,54 @@ func TestNewerConnectionReplacesOlder(t *testing.T) {
 	connect(8, 1)
 	if code, text := closedWith(t, second); code != 2 {
 		t.Errorf("closed with %d, %q", code, text)
+	}
+}
+
+// TestBulkDoesNotDelayControl has a peer not read what is sent in bulk, until it has got all that was sent behind it on another
+// channel. If that waited behind bulk it would never come.
+func TestBulkDoesNotDelayControl(t *testing.T) {
+	const frames, pings = 12, 20
+	authority := newAuthority(t, "orders")
+	s, c := join(t, configFor(t, authority, 1)), credentials(t, authority, 2, quic.Validity{})
+	s.Route(2, silence(t))
+	conn, _, err := rawHello(t, s.Addr(), c, hello{2, 2, 1, 77, 1, "orders"}.frame(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.notice(t, quic.Connected, true)
+	large, ping := seal(t, 2, make([]byte, 1<<20)), seal(t, 1, []byte("ping"))
+	for range frames {
+		s.Send(2, runtime.ChannelBulk, slices.Clone(large))
+	}
+	for range pings {
+		s.Send(2, runtime.ChannelControl, slices.Clone(ping))
+	}
+	streams := map[runtime.Channel]*quicgo.ReceiveStream{}
+	for streams[runtime.ChannelControl] == nil || streams[runtime.ChannelBulk] == nil {
+		stream, err := conn.AcceptUniStream(limit(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ch [1]byte
+		if _, err := io.ReadFull(stream, ch[:]); err != nil {
+			t.Fatal(err)
+		}
+		streams[runtime.Channel(ch[0])] = stream
+	}
+	for _, want := range []struct {
+		ch    runtime.Channel
+		frame []byte
+		times int
+	}{{runtime.ChannelControl, ping, pings}, {runtime.ChannelBulk, large, frames}} {
+		stream := streams[want.ch]
+		if err := stream.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want.frame))
+		for i := range want.times {
+			if _, err := io.ReadFull(stream, got); err != nil || !bytes.Equal(got, want.frame) {
+				t.Fatalf("channel %d, frame %d: %v", want.ch, i, err)
+			}
+		}
 	}
 }
