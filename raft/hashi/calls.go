@@ -161,7 +161,7 @@ func (e *Engine) admit(ctx context.Context) (answer, bool) {
 	case ctx.Err() != nil:
 		return refused(raft.RefusedExpired, 0), false
 	case e.raft.State() != hraft.Leader:
-		return refused(raft.RefusedNotLeader, e.leader()), false
+		return refused(raft.RefusedNotLeader, e.elsewhere()), false
 	case !e.calls.enter():
 		return refused(raft.RefusedBusy, 0), false
 	}
@@ -184,7 +184,7 @@ func timeLeft(ctx context.Context) time.Duration {
 func (e *Engine) classify(err error) answer {
 	switch {
 	case errors.Is(err, hraft.ErrNotLeader), errors.Is(err, hraft.ErrLeadershipTransferInProgress):
-		return refused(raft.RefusedNotLeader, e.leader())
+		return refused(raft.RefusedNotLeader, e.elsewhere())
 	case errors.Is(err, hraft.ErrEnqueueTimeout):
 		return refused(raft.RefusedExpired, 0)
 	case errors.Is(err, ErrFailed):
@@ -197,6 +197,15 @@ func (e *Engine) classify(err error) answer {
 		err = reason
 	}
 	return unknown(fmt.Errorf("hashi: outcome unknown: %w", err))
+}
+
+// elsewhere returns who leads, zero if that is not known, and for this replica: raft takes it for the leader a little longer than
+// it leads, and who is refused would be sent in a circle.
+func (e *Engine) elsewhere() runtime.NodeID {
+	if id := e.leader(); id != e.cfg.ID {
+		return id
+	}
+	return 0
 }
 
 // leader returns who leads, zero if that is not known.

@@ -66,7 +66,7 @@ func (e *Engine) missed(err error) answer {
 	case a.outcome == runtime.Refused:
 		return a
 	case errors.Is(err, hraft.ErrLeadershipLost):
-		return refused(raft.RefusedNotLeader, e.leader())
+		return refused(raft.RefusedNotLeader, e.elsewhere())
 	}
 	return refused(raft.RefusedStopping, 0)
 }
