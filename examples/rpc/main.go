@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/octopii-go/octopii/examples/local"
 	"github.com/octopii-go/octopii/raft"
@@ -36,7 +35,9 @@ func run(ctx context.Context, dir string, out io.Writer) error {
 		}
 		return []byte(from.String() + " SAYS " + strings.ToUpper(string(body))), nil
 	})
+	asleep := make(chan struct{})
 	b.Handle("sleep", func(ctx context.Context, _ runtime.NodeID, _ []byte) ([]byte, error) {
+		close(asleep)
 		<-ctx.Done() // nobody waits any longer
 		return nil, ctx.Err()
 	})
@@ -57,8 +58,12 @@ func run(ctx context.Context, dir string, out io.Writer) error {
 	_, err = a.Call(ctx, b.ID(), "sing", nil)
 	fmt.Fprintf(out, "nobody handles it: %v (%v)\n", err, cluster.OutcomeOf(err))
 
-	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	short, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go func() {
+		<-asleep
+		cancel() // as a timeout would
+	}()
 	_, err = a.Call(short, b.ID(), "sleep", nil)
 	fmt.Fprintf(out, "it takes too long: %v\n", cluster.OutcomeOf(err)) // it may have run: only the service can tell what that means
 
