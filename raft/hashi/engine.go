@@ -345,6 +345,7 @@ func (e *Engine) close() error {
 		errs = append(errs, e.transport.Close())
 		e.layer.hangUp()
 		errs = append(errs, ended.Error())
+		e.calls.await(nil, settleMax) // raft's end tells those whom it had not taken in
 	}
 	if e.transport.NetworkTransport != nil {
 		errs = append(errs, e.transport.Close())

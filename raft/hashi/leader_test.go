@@ -198,7 +198,7 @@ func withoutQuorum(t *testing.T, o *others) {
 	o.free()
 }
 
-// TestKillGivesCallsUp kills a leader that cannot commit. Calls under way end at once, as unknown, and nothing is left.
+// TestKillGivesCallsUp kills a leader that cannot commit. Calls under way end at once, commands as unknown, and nothing is left.
 func TestKillGivesCallsUp(t *testing.T) {
 	t.Parallel()
 	f := newFollower(t)
@@ -206,21 +206,33 @@ func TestKillGivesCallsUp(t *testing.T) {
 	f.accepts(2, 2, 1, 1, 1, "a")
 	o := f.lead(3)
 	const calls = 50
-	answers := make(chan answer, 2*calls)
+	proposed, asked := make(chan answer, calls), make(chan answer, calls)
 	for range calls {
-		for _, call := range []func(context.Context, []byte) (runtime.Outcome, []byte, error){e.Propose, e.Query} {
-			go func() {
-				outcome, p, err := call(t.Context(), []byte("b"))
-				answers <- answer{outcome, p, err}
-			}()
-		}
+		go func() {
+			outcome, p, err := e.Propose(t.Context(), []byte("b"))
+			proposed <- answer{outcome, p, err}
+		}()
+		go func() {
+			outcome, p, err := e.Query(t.Context(), nil)
+			asked <- answer{outcome, p, err}
+		}()
 	}
 	o.reaches(4)
-	eventually(t, "the calls", func() bool { e.calls.mu.Lock(); defer e.calls.mu.Unlock(); return e.calls.count >= 2*calls })
+	eventually(t, "the calls", func() bool {
+		e.reads.mu.Lock()
+		defer e.reads.mu.Unlock()
+		e.calls.mu.Lock()
+		defer e.calls.mu.Unlock()
+		return e.calls.count == 2*calls+e.reads.rounds
+	})
 	e.Kill(errKilled)
-	for range 2 * calls {
-		if a := await(t, answers, "an answer"); a.outcome != runtime.Unknown || !errors.Is(a.err, errKilled) {
-			t.Errorf("got %+v", a)
+	for range calls {
+		if a := await(t, proposed, "an answer"); a.outcome != runtime.Unknown || !errors.Is(a.err, errKilled) {
+			t.Errorf("a command: %+v", a)
+		}
+		a := await(t, asked, "an answer") // a question whose barrier fails is refused
+		if a.outcome != runtime.Unknown || !errors.Is(a.err, errKilled) {
+			refusedAs(t, "a question", a.outcome, a.response, a.err, raft.Refusal{Code: raft.RefusedStopping})
 		}
 	}
 	o.free()

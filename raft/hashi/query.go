@@ -100,7 +100,15 @@ func (r *reads) run() {
 			return
 		}
 		r.mu.Unlock()
-		at.err = r.engine.raft.Barrier(exchangeTimeout).Error()
+		at.err = r.engine.barrier()
 		close(at.done)
 	}
+}
+
+// barrier waits for one, unless raft takes nothing in any more: then the end would wait for this to be found out.
+func (e *Engine) barrier() error {
+	if e.guard.closing.Load() {
+		return hraft.ErrRaftShutdown
+	}
+	return e.raft.Barrier(exchangeTimeout).Error()
 }
