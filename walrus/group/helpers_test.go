@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen before it says that it does not.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // await receives from ch, which must not take for ever.
 func await[T any](t *testing.T, ch <-chan T, what string) T {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	goruntime "runtime"
 	"sync/atomic"
 	"testing"
 
@@ -91,8 +92,13 @@ func TestReadersBesideWriters(t *testing.T) {
 	var stop atomic.Bool
 	readers := inBackground(3*writers, func(r int) {
 		topic, how := walrus.Topic(r%writers+1), r/writers
-		for !stop.Load() {
+		for seen := uint64(0); !stop.Load(); {
 			lo, next := l.Bounds(topic)
+			if next == seen { // nothing new: leave the processor to the writers
+				goruntime.Gosched()
+				continue
+			}
+			seen = next
 			from := lo
 			compare := func(e Entry) error {
 				if e.Index != lo || string(e.Payload) != string(payload(topic, lo)) {
