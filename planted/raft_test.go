@@ -23,9 +23,9 @@ var inRaft = []bug{
 		"		at.err = nil",
 	},
 	{
-		"an answer that raft does not want holds up what is sent", "TestAnswersAreTaken", "raft/hashi/pipeline.go",
-		"				wanted = resp.Success && resp.Term <= answer.Request().Term",
-		"				wanted = resp.Success || resp.Term <= answer.Request().Term",
+		"a third message goes behind entries that were refused", "TestNoThirdMessageBehindARefusal", "raft/hashi/pipeline.go",
+		"	return !resp.Success || resp.Term > f.Request().Term",
+		"	return resp.Term > f.Request().Term",
 	},
 	{
 		"an acknowledgement of an earlier term counts", "TestTranscripts", "raft/core.go",

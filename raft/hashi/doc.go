@@ -32,8 +32,8 @@
 //   - Its VerifyLeader can be satisfied by an answer to a heartbeat from before the call, so that a read after
 //     it may be stale. Here a query waits for a barrier, an entry that is committed and applied (query.go).
 //   - When a follower refuses entries that were sent ahead of its answers, the goroutine that sends to it can wait for
-//     ever: the follower is sent heartbeats and nothing else, and the replica cannot be shut down. Here all answers
-//     are taken (pipeline.go).
+//     ever: the follower is sent heartbeats and nothing else, and the replica cannot be shut down. Here it is
+//     told (pipeline.go).
 //   - When the newest snapshot is damaged it starts with an older one, even if the entries between are not in the log
 //     any more. Here Start refuses that.
 //   - When a state machine cannot restore a snapshot it goes on with it. Here the engine ends.

@@ -122,7 +122,7 @@ func (e *Engine) open() (err error) {
 	}
 	library := e.cfg.library()
 	e.transport = network{hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
-		Stream: e.layer, MaxPool: pooled, Timeout: exchangeTimeout, Logger: library.Logger,
+		Stream: e.layer, MaxPool: pooled, MaxRPCsInFlight: inFlight, Timeout: exchangeTimeout, Logger: library.Logger,
 	})}
 	return e.startRaft(library)
 }

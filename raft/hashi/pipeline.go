@@ -4,6 +4,10 @@ import (
 	hraft "github.com/hashicorp/raft"
 )
 
+// inFlight is how many messages with entries are sent to a follower before it has answered the first. The library's transport
+// takes no more before somebody has taken the answer.
+const inFlight = 2
+
 // network is the library's transport, with pipelines that do not get stuck.
 type network struct {
 	*hraft.NetworkTransport
@@ -21,62 +25,39 @@ func (n network) AppendEntriesPipeline(id hraft.ServerID, target hraft.ServerAdd
 	if err != nil {
 		return nil, err
 	}
-	return newPipeline(inner), nil
+	return &pipeline{AppendPipeline: inner}, nil
 }
 
 // pipeline sends entries to a follower while the answer to those before is still under way.
 //
-// Raft's goroutine that takes the answers ends with the first one that is no success. The one that sends learns of
-// it when it looks, which it may do a few messages later: of all that it waits for it sees any first. But the library's
-// pipeline takes only two messages before somebody has to take an answer. So the sender can wait, without a
-// limit, for an answer to be taken that nobody wants, and only itself could close the pipeline. Here
-// all answers are taken, wanted or not.
+// Raft's goroutine that takes the answers ends with the first one that is no success. The one that sends may learn of
+// it some messages later: it looks at what it waits for in any order. But when the first answer was taken, the second
+// stands in the way of a third message, and nobody takes it any more. So the sender would wait without a limit, and
+// only itself could close the pipeline. Here it is told instead.
 type pipeline struct {
 	hraft.AppendPipeline
-	answers chan hraft.AppendFuture // for raft
-	closing chan struct{}           // closed by Close
-	closed  chan struct{}           // closed when pass has ended
+	sent [inFlight]hraft.AppendFuture // the latest, the oldest first
 }
 
-func newPipeline(inner hraft.AppendPipeline) *pipeline {
-	p := &pipeline{
-		AppendPipeline: inner,
-		answers:        make(chan hraft.AppendFuture), closing: make(chan struct{}), closed: make(chan struct{}),
+// AppendEntries implements hraft.AppendPipeline. It is called by one goroutine.
+func (p *pipeline) AppendEntries(req *hraft.AppendEntriesRequest, resp *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
+	if first := p.sent[0]; first != nil && last(first) {
+		return nil, hraft.ErrPipelineShutdown
 	}
-	go p.pass()
-	return p
-}
-
-// Consumer implements hraft.AppendPipeline.
-func (p *pipeline) Consumer() <-chan hraft.AppendFuture { return p.answers }
-
-// Close implements hraft.AppendPipeline. It is called once.
-func (p *pipeline) Close() error {
-	err := p.AppendPipeline.Close()
-	close(p.closing)
-	<-p.closed
-	return err
-}
-
-// pass takes the answers, and passes them on as long as raft wants them. It is a goroutine, and ends with the pipeline.
-func (p *pipeline) pass() {
-	defer close(p.closed)
-	wanted := true
-	for {
-		select {
-		case answer := <-p.AppendPipeline.Consumer():
-			if !wanted {
-				continue
-			}
-			select {
-			case p.answers <- answer:
-				resp := answer.Response()
-				wanted = resp.Success && resp.Term <= answer.Request().Term
-			case <-p.closing:
-				return
-			}
-		case <-p.closing:
-			return
-		}
+	f, err := p.AppendPipeline.AppendEntries(req, resp)
+	if err == nil {
+		copy(p.sent[:], p.sent[1:])
+		p.sent[inFlight-1] = f
 	}
+	return f, err
+}
+
+// last reports whether an answer, which is there when all but one message behind it could be sent, is one after
+// which raft takes no other.
+func last(f hraft.AppendFuture) bool {
+	if f.Error() != nil {
+		return true
+	}
+	resp := f.Response()
+	return !resp.Success || resp.Term > f.Request().Term
 }

@@ -1,64 +1,59 @@
 package hashi
 
 import (
+	"errors"
 	"testing"
-	"testing/synctest"
 
 	hraft "github.com/hashicorp/raft"
 )
 
-// answered is a pipeline of which only the answers matter.
+// answered is a pipeline whose answers are there at once.
 type answered struct {
 	hraft.AppendPipeline
-	answers chan hraft.AppendFuture
+	answers []future
+	sent    int
 }
 
-func (a *answered) Consumer() <-chan hraft.AppendFuture { return a.answers }
-func (*answered) Close() error                          { return nil }
+func (a *answered) AppendEntries(req *hraft.AppendEntriesRequest, _ *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
+	f := &a.answers[a.sent]
+	f.req = req
+	a.sent++
+	return f, nil
+}
 
 // future is an answer.
 type future struct {
 	hraft.AppendFuture
-	req  hraft.AppendEntriesRequest
+	req  *hraft.AppendEntriesRequest
 	resp hraft.AppendEntriesResponse
+	err  error
 }
 
-func (f *future) Request() *hraft.AppendEntriesRequest   { return &f.req }
+func (f *future) Error() error                           { return f.err }
+func (f *future) Request() *hraft.AppendEntriesRequest   { return f.req }
 func (f *future) Response() *hraft.AppendEntriesResponse { return &f.resp }
 
-// TestAnswersAreTaken has raft take answers up to the first that is no success. Those behind it do not wait for that.
-func TestAnswersAreTaken(t *testing.T) {
-	success := hraft.AppendEntriesResponse{Term: 5, Success: true}
-	for name, last := range map[string]hraft.AppendEntriesResponse{
-		"rejected":     {Term: 5},
-		"a newer term": {Term: 6, Success: true},
+// TestNoThirdMessageBehindARefusal sends entries to a follower that refuses some. One message may go behind those, but no other.
+func TestNoThirdMessageBehindARefusal(t *testing.T) {
+	done := future{resp: hraft.AppendEntriesResponse{Term: 5, Success: true}}
+	for name, refusal := range map[string]future{
+		"refused":      {resp: hraft.AppendEntriesResponse{Term: 5}},
+		"a newer term": {resp: hraft.AppendEntriesResponse{Term: 6, Success: true}},
+		"an error":     {resp: done.resp, err: errInjected},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				inner := &answered{answers: make(chan hraft.AppendFuture)}
-				p := newPipeline(inner)
-				for _, resp := range []hraft.AppendEntriesResponse{success, success, last} {
-					sent := &future{req: hraft.AppendEntriesRequest{Term: 5}, resp: resp}
-					inner.answers <- sent
-					if got := <-p.Consumer(); got != sent {
-						t.Errorf("got %v, want %v", got, sent)
-					}
-				}
-				for range 3 {
-					inner.answers <- &future{}
-				}
-				check(t, p.Close())
-			})
-		})
+		inner := &answered{answers: []future{done, done, done, refusal, done, done}}
+		p := &pipeline{AppendPipeline: inner}
+		send := func() error {
+			_, err := p.AppendEntries(&hraft.AppendEntriesRequest{Term: 5}, new(hraft.AppendEntriesResponse))
+			return err
+		}
+		for i := range 5 {
+			if err := send(); err != nil {
+				t.Errorf("%s: message %d: %v", name, i, err)
+			}
+		}
+		if err := send(); !errors.Is(err, hraft.ErrPipelineShutdown) || inner.sent != 5 {
+			t.Errorf("%s: %d were sent, then %v", name, inner.sent, err)
+		}
 	}
-}
-
-// TestPipelineClosesBehindAnAnswer closes a pipeline whose last answer nobody takes.
-func TestPipelineClosesBehindAnAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		inner := &answered{answers: make(chan hraft.AppendFuture)}
-		p := newPipeline(inner)
-		inner.answers <- &future{}
-		check(t, p.Close())
-	})
 }
