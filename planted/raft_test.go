@@ -8,6 +8,16 @@ var inRaft = []bug{
 		"		if lasts := now - time.Duration(began); began != 0 && g.stalled[lane] == 0 {",
 	},
 	{
+		"a caller's turn forgets what came meanwhile", "TestCallersTurnLeavesNothingBehind", "runtime/host/loop.go",
+		"	if h.inbox.length() > 0 || h.earlier.Swap(false) {",
+		"	if h.earlier.Swap(false) {",
+	},
+	{
+		"nobody hears of an alarm that is set in a caller's turn", "TestAlarmOfACallersTurnRings", "runtime/host/loop.go",
+		"		h.earlier.Store(true)",
+		"",
+	},
+	{
 		"a leader whose disk stands still leads on", "TestLeaderWithAStalledDiskStepsDown", "raft/core.go",
 		"	case c.stalled && c.role == Leader && now >= c.heartbeatAt:\n		c.follow(c.term)",
 		"",
