@@ -151,3 +151,20 @@ func TestSealIsComparedWithTheRecords(t *testing.T) {
 		}
 	}
 }
+
+// Entries that are noted together take the bytes that they take one by one, whatever their lengths.
+func TestJournalNotesManyAsOneByOne(t *testing.T) {
+	var ops []placed
+	for _, length := range []uint32{1000, 0, 1, 127, 128, 129, 1<<14 - 1, 1 << 14, 1<<21 - 1, 1 << 21, 3 << 20, 128} {
+		ops = append(ops, placed{record: record{kind: kindEntry, topic: 3, index: uint64(len(ops)), term: 9, length: length}})
+	}
+	var one, many journal
+	for i := range ops {
+		one.add(&ops[i].record, one.end)
+	}
+	many.add(&ops[0].record, 0)
+	many.addAlike(ops[1:])
+	if !slices.Equal(one.bytes(), many.bytes()) || one.end != many.end {
+		t.Errorf("% x up to %d, want % x up to %d", many.bytes(), many.end, one.bytes(), one.end)
+	}
+}

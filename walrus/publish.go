@@ -76,6 +76,7 @@ func (s *state) publishAlike(g *Group, op *placed, ops []placed) int {
 		return 0
 	}
 	ops = ops[:n]
+	start := uint32(g.off / alignBytes)
 	t := s.find(op.topic)
 	if (t.main != nil) != (op.kind == kindLink) || t.live.next > math.MaxUint64-uint64(n) {
 		return 0
@@ -87,8 +88,9 @@ func (s *state) publishAlike(g *Group, op *placed, ops []placed) int {
 	for len(ops) > 0 {
 		places := t.slots.room(uint64(len(ops)))
 		for i := range places {
-			places[i] = place{at: ops[i].at(g.off), length: ops[i].length}
-			g.valueBytes += uint64(ops[i].length)
+			op := &ops[i]
+			places[i] = place{at: start + op.off/alignBytes, length: op.length}
+			g.valueBytes += uint64(op.length)
 		}
 		s.journal.addAlike(ops[:len(places)])
 		t.slots.count += len(places)

@@ -84,11 +84,22 @@ func (j *journal) add(r *record, at uint32) {
 // addAlike appends entries that differ from the record before in index and length only, and
 // lie right behind it.
 func (j *journal) addAlike(ops []placed) {
+	const most = 1 + binary.MaxVarintLen32
+	at := len(j.buf)
+	buf := slices.Grow(j.buf, len(ops)*most)
+	buf = buf[:at+len(ops)*most]
 	for i := range ops {
-		r := &ops[i].record
-		j.buf = binary.AppendUvarint(append(j.buf, byte(kindEntry)), uint64(r.length))
-		j.end += uint32(r.size() / alignBytes)
+		length := ops[i].length
+		buf[at] = byte(kindEntry)
+		if length-0x80 < 0x80<<7-0x80 { // two bytes: what most entries take
+			buf[at+1], buf[at+2] = byte(length)|0x80, byte(length>>7)
+			at += 3
+		} else {
+			at += 1 + binary.PutUvarint(buf[at+1:], uint64(length))
+		}
+		j.end += uint32((recordHeaderBytes + roundUp(int(length), alignBytes)) / alignBytes)
 	}
+	j.buf = buf[:at]
 }
 
 // bytes returns the journal as it is written down.
