@@ -125,7 +125,8 @@ func (s *Suite) Observe(r *runtime.Record) {
 		s.observeNode(r)
 		s.reporter.recent.add(r, s.history.order)
 	case raft.Started, raft.StateChanged, raft.RoleChanged, raft.VoteGranted, raft.Truncated, raft.SnapshotTaken,
-		raft.SnapshotInstalled, raft.SnapshotPlaced, raft.Compacted, raft.StatePlaced, raft.DiskRefused:
+		raft.SnapshotInstalled, raft.SnapshotPlaced, raft.Compacted, raft.StatePlaced, raft.DiskRefused,
+		raft.BootFinding:
 		s.observeNode(r)
 		s.reporter.landmarks.add(r, s.history.order)
 	case raft.Spared:
@@ -182,7 +183,8 @@ func (s *Suite) observeNode(r *runtime.Record) {
 		return
 	}
 	switch r.Kind {
-	case raft.Recovered, raft.Started, raft.EntryPlaced, raft.StatePlaced, raft.SnapshotPlaced, raft.SnapshotInstalled, raft.DiskRefused:
+	case raft.Recovered, raft.Started, raft.EntryPlaced, raft.StatePlaced, raft.SnapshotPlaced, raft.SnapshotInstalled, raft.DiskRefused,
+		raft.BootFinding:
 		s.observeAnytime(m, r)
 		return
 	}

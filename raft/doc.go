@@ -70,6 +70,13 @@
 // read or does not fit together halts the node too: it never begins with less than
 // it had.
 //
+// The end of the log is the one place where it believes what it cannot prove. A last write that does not
+// verify was torn by a loss of power, or was acknowledged and has rotted since; when the log cannot tell the two apart (the
+// verdict is walrus.Uncertain) the node leaves that write out as if it were torn, and traces what it left out as
+// [BootFinding]. That is legal as long as the newest claims of a log do not rot, which the contract in package faults
+// grants. Who fears that they do must keep a member down whose boot found that, as it may have forgotten an acknowledgement or
+// a vote: a node cannot ask its peers yet.
+//
 // # What can be seen
 //
 // Every step of consequence is an event (events.go). Votes and acknowledgements are

@@ -10,6 +10,8 @@ const (
 	Started runtime.EventKind = 0x51ed9e8d
 	// Recovered: entry A of term B with entry hash C was found in the log at boot.
 	Recovered runtime.EventKind = 0xbbbd0835
+	// BootFinding: recovery of the log says verdict A (a walrus.Verdict) of C bytes at B in the file named by the note; no note: a file is missing.
+	BootFinding runtime.EventKind = 0x79575c74
 	// StateChanged: the term and vote in memory are now A and B.
 	StateChanged runtime.EventKind = 0x6fec588c
 	// RoleChanged: the role is now A in term B; C and D are the log's last index and term. For a leader the note lists the voters that granted, 8 bytes little endian each.
@@ -62,6 +64,7 @@ const (
 var Events = []runtime.EventInfo{
 	{Kind: Started, Name: "raft.started", Text: "term {A} vote {B:n} log ({C},{D}]"},
 	{Kind: Recovered, Name: "raft.recovered", Text: "index {A} term {B} hash {C:x}"},
+	{Kind: BootFinding, Name: "raft.boot-finding", Text: "verdict {A}: {C} bytes at {B} in {note}"},
 	{Kind: StateChanged, Name: "raft.state-changed", Text: "term {A} vote {B:n}"},
 	{Kind: RoleChanged, Name: "raft.role-changed", Text: "role {A} term {B} last {C}/{D}"},
 	{Kind: VoteAsked, Name: "raft.vote-asked", Text: "term {A} last {B}/{C} pre {D}"},

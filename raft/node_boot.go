@@ -34,12 +34,17 @@ func (n *Node) Boot(env runtime.Env) {
 	env.Submit(laneLog, job.execute, func(err error) { n.recovered(job, err) })
 }
 
-// recovered takes over what was found on disk.
+// recovered takes over what was found on disk. What recovery has to say of the log comes first: whoever looks at the
+// trace is to see that a log was cut short before he sees what it holds.
 func (n *Node) recovered(job *bootJob, err error) {
-	switch {
-	case n.phase == ended:
+	if n.phase == ended {
 		return
-	case err != nil:
+	}
+	for i := range job.findings {
+		f := &job.findings[i]
+		n.env.Trace(runtime.Event{Kind: BootFinding, A: uint64(f.Verdict), B: uint64(f.Offset), C: uint64(f.Bytes), Note: []byte(f.File)})
+	}
+	if err != nil {
 		n.halt(err)
 		return
 	}
@@ -77,16 +82,18 @@ type bootJob struct {
 	received    string // folder
 	incarnation uint64 // for a new disk
 
-	log    *walrus.Log
-	placed []walrus.Placed // what recovery wrote anew
-	state  InitialState
-	terms  []Term   // of the entries, from state.FirstIndex on
-	hashes []uint64 // of the same
+	log      *walrus.Log
+	findings []walrus.Finding // what recovery has to say, also if it failed
+	placed   []walrus.Placed  // what recovery wrote anew
+	state    InitialState
+	terms    []Term   // of the entries, from state.FirstIndex on
+	hashes   []uint64 // of the same
 }
 
 // execute runs on the log lane.
 func (j *bootJob) execute(files runtime.FS) error {
 	log, report, err := walrus.Open(files, j.options)
+	j.findings = report.Findings
 	if err != nil {
 		return err
 	}

@@ -287,6 +287,43 @@ func TestFailedSyncOfTheLogHaltsAtOnce(t *testing.T) {
 	w.same()
 }
 
+// What recovery has to say of the log is in the trace, before what it holds: that the end was left out, or why the node halts.
+func TestBootSaysWhatRecoveryFound(t *testing.T) {
+	for _, c := range []struct {
+		verdict walrus.Verdict
+		entry   int // of those placed, from the end
+	}{
+		{walrus.Uncertain, 1}, // nothing that was written later vouches for the last one
+		{walrus.Corrupt, 3},
+	} {
+		w := newTestWorld(t, 3, NodeConfig{})
+		w.put(10)
+		h := w.hosts[w.leader().id%3]
+		placed := slices.DeleteFunc(slices.Clone(h.trace), func(ev runtime.Event) bool { return ev.Kind != EntryPlaced })
+		struck := placed[len(placed)-c.entry]
+		h.kill()
+		bytes := h.disk.files[string(struck.Note)].data[struck.C:][:struck.D]
+		for i := range bytes {
+			bytes[i] ^= 0xff
+		}
+		h.boot()
+		w.settle()
+		at := slices.IndexFunc(h.trace, func(ev runtime.Event) bool { return ev.Kind == BootFinding })
+		if at < 0 || h.count(BootFinding) != 1 {
+			t.Fatalf("%v: said %d times", c.verdict, h.count(BootFinding))
+		}
+		said := h.trace[at]
+		if walrus.Verdict(said.A) != c.verdict || said.B == 0 || said.B > struck.C || string(said.Note) != string(struck.Note) {
+			t.Errorf("%s was struck at %d, and said is verdict %d at %d of %s, want %v", struck.Note, struck.C, said.A, said.B, said.Note, c.verdict)
+		}
+		after := slices.ContainsFunc(h.trace[at:], func(ev runtime.Event) bool { return ev.Kind == Recovered })
+		before := len(placed) // entries it recovers when nothing is wrong
+		if got := h.count(Recovered); h.halted != (c.verdict == walrus.Corrupt) || after == h.halted || !h.halted && got != before-1 {
+			t.Errorf("%v: halted %v with %v, recovered %d entries of %d", c.verdict, h.halted, h.reason, got, before)
+		}
+	}
+}
+
 // A full disk halts nobody: the node acknowledges nothing, and goes on when there is space.
 func TestFullDiskIsWaitedFor(t *testing.T) {
 	w := newTestWorld(t, 3, NodeConfig{})

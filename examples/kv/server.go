@@ -181,7 +181,8 @@ func (s *server) status(w http.ResponseWriter, _ *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"cluster": st.Cluster, "id": st.ID, "engine": st.Engine, "addr": st.Addr, "running": st.Running,
-		"role": st.Raft.Role.String(), "term": st.Raft.Term, "leader": st.Leader.ID, "leader_http": st.Leader.Service,
+		"recovery": st.Recovery.String(),
+		"role":     st.Raft.Role.String(), "term": st.Raft.Term, "leader": st.Leader.ID, "leader_http": st.Leader.Service,
 		"last": st.Raft.Last, "commit": st.Raft.Commit, "applied": st.Raft.Applied, "snapshot": st.Raft.Snapshot,
 		"peers": peers,
 	})

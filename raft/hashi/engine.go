@@ -31,6 +31,7 @@ type Engine struct {
 	files     runtime.FS
 	closeDir  func() error
 	store     *Store
+	recovery  walrus.Verdict // the worst that was found of the log
 	snapshots *Snapshots
 	replica   *replica
 	layer     *streamLayer
@@ -102,9 +103,7 @@ func (e *Engine) open() (err error) {
 	if e.store, report, err = OpenStore(e.files, logDir, e.cfg.SegmentBytes); err != nil {
 		return err
 	}
-	for _, f := range report.Findings {
-		e.cfg.Logger.Warn("recovery of the log", "verdict", f.Verdict, "file", f.File, "offset", f.Offset, "what", f.What)
-	}
+	e.recovered(report)
 	if e.snapshots, err = OpenSnapshots(e.files, snapshotDir, snapshotsKept); err != nil {
 		return err
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	hraft "github.com/hashicorp/raft"
 
 	"github.com/octopii-go/octopii/raft"
+	"github.com/octopii-go/octopii/walrus"
 )
 
 // Snapshot takes a snapshot of the state as it is now, and returns when it is durable. If there
@@ -63,6 +65,22 @@ func (e *Engine) Status() raft.Status {
 	}
 	return s
 }
+
+// recovered says what recovery of the log has to say.
+func (e *Engine) recovered(report *walrus.Report) {
+	e.recovery = report.Verdict
+	for _, f := range report.Findings {
+		level := slog.LevelWarn
+		if f.Verdict == walrus.Torn {
+			level = slog.LevelInfo // a loss of power does that
+		}
+		e.cfg.Logger.Log(context.Background(), level, "recovery of the log",
+			"verdict", f.Verdict, "file", f.File, "offset", f.Offset, "bytes", f.Bytes, "what", f.What)
+	}
+}
+
+// Recovery returns the worst that Start has found of the log.
+func (e *Engine) Recovery() walrus.Verdict { return e.recovery }
 
 // Chain returns the index of the last command that was executed, and the chain hash there: replicas with the same
 // index have the same.

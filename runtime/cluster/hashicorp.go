@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"errors"
 	"path/filepath"
 
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/raft/hashi"
 	"github.com/octopii-go/octopii/transport/quic"
+	"github.com/octopii-go/octopii/walrus"
 )
 
 // hashiDir is the folder of that engine, in the member's.
@@ -26,8 +28,12 @@ func newHashicorp(m *Member, machine func() raft.StateMachine) backend {
 	return m.beside(func(changed func()) (engine, error) {
 		e, err := hashi.Start(m.cfg.hashi(m.endpoint, machine, changed))
 		if err != nil {
+			if errors.Is(err, walrus.ErrCorrupt) {
+				m.recovered(walrus.Corrupt)
+			}
 			return nil, err
 		}
+		m.recovered(e.Recovery())
 		return e, nil
 	})
 }

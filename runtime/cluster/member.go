@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/octopii-go/octopii/raft"
@@ -26,6 +27,7 @@ type Member struct {
 	endpoint *quic.Endpoint
 	journal  journal
 	services services
+	recovery atomic.Uint32 // the walrus.Verdict of Status.Recovery
 	disk     complaints    // about the folder
 	links    complaints    // about connections
 	release  func() bool   // takes back what waits for the context of Start

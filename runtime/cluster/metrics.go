@@ -20,6 +20,7 @@ var (
 	commitIndex = desc("octopii_raft_commit_index", "The last entry known to be committed.")
 	applied     = desc("octopii_raft_applied_index", "The last entry that the state machine has executed.")
 	snapshot    = desc("octopii_raft_snapshot_index", "The last entry of the newest snapshot.")
+	recovery    = desc("octopii_log_recovery_verdict", "What this start found of the log: 0 clean, 1 damaged, 2 torn, 3 uncertain, 4 corrupt.")
 	events      = desc("octopii_member_events_total", "What has happened to the member: see cluster.Event.")
 
 	rpcCalls   = desc("octopii_rpc_calls", "Calls to other members under way, forwarded requests included.")
@@ -50,7 +51,7 @@ type collector struct{ m *Member }
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	c.m.host.Collector().Describe(to)
 	for _, d := range []*prometheus.Desc{
-		running, leads, leaderKnown, term, role, lastIndex, commitIndex, applied, snapshot, events, rpcCalls, rpcServing, rpcKept,
+		running, leads, leaderKnown, term, role, lastIndex, commitIndex, applied, snapshot, recovery, events, rpcCalls, rpcServing, rpcKept,
 		fetches, shipBytes, shipQueue, peerUp, peerDials, peerFrames, peerBytes, connRefused,
 	} {
 		to <- d
@@ -73,6 +74,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	gauge(commitIndex, float64(s.Raft.Commit))
 	gauge(applied, float64(s.Raft.Applied))
 	gauge(snapshot, float64(s.Raft.Snapshot))
+	gauge(recovery, float64(s.Recovery))
 	gauge(rpcCalls, float64(s.RPC.Calls))
 	gauge(rpcServing, float64(s.RPC.Serving))
 	gauge(rpcKept, float64(s.RPC.ReplyBytes))

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/octopii-go/octopii/raft"
 	"github.com/octopii-go/octopii/raft/member"
@@ -10,6 +12,7 @@ import (
 	"github.com/octopii-go/octopii/runtime/host"
 	"github.com/octopii-go/octopii/transport"
 	"github.com/octopii-go/octopii/transport/quic"
+	"github.com/octopii-go/octopii/walrus"
 )
 
 // Status is a member's view of itself and of its peers.
@@ -20,6 +23,9 @@ type Status struct {
 	Addr    string // bound
 	Running bool   // false: it has ended, and Raft, RPC and Shipping are zero
 
+	// Recovery is the worst that this start has found of the engine's log, Clean while the member reads its folder. With Torn and
+	// Uncertain the end of the log was left out, see package raft for what that means; with Corrupt the member has ended.
+	Recovery walrus.Verdict
 	// Raft is the engine's view. It is zero while the member reads its folder.
 	Raft raft.Status
 	// Leader is who leads, as far as known; the zero Peer: nobody.
@@ -43,6 +49,7 @@ type PeerStatus struct {
 // Status returns the member's view of itself. It waits for a turn of the loop, which is never long.
 func (m *Member) Status() Status {
 	s := Status{Cluster: m.cfg.Cluster, ID: m.cfg.ID, Engine: m.cfg.Engine, Addr: m.Addr()}
+	s.Recovery = walrus.Verdict(m.recovery.Load())
 	s.Running = m.onLoop(func() {
 		s.Raft = m.node.Status()
 		if p, beside := m.backend.(*proxy); beside {
@@ -89,10 +96,29 @@ func (m *Member) observe(r *runtime.Record) {
 		m.journal.add(Event{Kind: SnapshotInstalled, Index: raft.Index(r.A), Term: raft.Term(r.B)})
 	case raft.DiskRefused:
 		m.complain(string(r.Note), r.A)
+	case raft.BootFinding:
+		m.found(r)
 	}
 	if m.cfg.Trace != nil {
 		m.cfg.Trace(r)
 	}
+}
+
+// found says what recovery of the log has to say. A write that a loss of power has torn is nothing special; anything
+// else is. It runs on the loop.
+func (m *Member) found(r *runtime.Record) {
+	verdict, level := walrus.Verdict(r.A), slog.LevelWarn
+	if verdict == walrus.Torn {
+		level = slog.LevelInfo
+	}
+	m.recovered(verdict)
+	m.cfg.Logger.Log(context.Background(), level, "recovery of the log", "id", m.cfg.ID, "verdict", verdict,
+		"file", string(r.Note), "offset", r.B, "bytes", r.C)
+}
+
+// recovered remembers the worst verdict. It may be called from any goroutine, by one at a time.
+func (m *Member) recovered(v walrus.Verdict) {
+	m.recovery.Store(max(m.recovery.Load(), uint32(v)))
 }
 
 // complain says that the disk failed a job, which the node survives. Such a job is tried again and again, but the same is not
