@@ -55,11 +55,15 @@ func (c *calls) begin(id runtime.CallID, deadline runtime.Instant, req []byte) {
 		return
 	}
 	if n.writer.full(len(data), 1) || len(c.waiting)-c.head >= callsMax {
-		c.refuse(id, n.crowded())
+		c.refuse(id, n.crowded(len(data)))
 		return
 	}
 	index, term, err := n.core.Propose(now, kind, data)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrBusy):
+		c.refuse(id, n.crowded(len(data)))
+		return
+	case err != nil:
 		c.refuse(id, refusalOf(err))
 		return
 	}
@@ -67,11 +71,16 @@ func (c *calls) begin(id runtime.CallID, deadline runtime.Instant, req []byte) {
 	c.add(call{index: index, term: term, id: id, deadline: deadline})
 }
 
-// crowded returns the refusal of a call for which there is no room. A member that does not lead needs none: the leader may
-// have it.
-func (n *Node) crowded() Refusal {
-	if s := n.core.Status(); s.Role != Leader {
+// crowded returns the refusal of a call of that many bytes for which there is no room. A member that does not lead needs
+// none: the leader may have it. Of a leader it says what the room is waiting for: time passes by itself, a full disk is somebody's
+// business.
+func (n *Node) crowded(bytes int) Refusal {
+	s := n.core.Status()
+	switch {
+	case s.Role != Leader:
 		return Refusal{Code: RefusedNotLeader, Leader: s.Leader}
+	case n.writer.noSpace(bytes, 1):
+		return Refusal{Code: RefusedNoSpace}
 	}
 	return Refusal{Code: RefusedBusy}
 }

@@ -79,13 +79,14 @@ type writer struct {
 	file   string // where records were placed last
 	note   []byte // the same, for events
 
-	flush    flushJob // of the group in flight
-	flushing bool
-	began    runtime.Instant // when the group in flight was first submitted
-	flushAt  runtime.Instant // when to flush the group in flight again; Never: it is being flushed
-	staged   WriteID         // the last write in the open group, or before
-	flushed  WriteID         // the last write in the group in flight, or before
-	durable  WriteID
+	flush     flushJob // of the group in flight
+	flushing  bool
+	began     runtime.Instant // when the group in flight was first submitted
+	flushAt   runtime.Instant // when to flush the group in flight again; Never: it is being flushed
+	spaceless bool            // there was no space for the group in flight
+	staged    WriteID         // the last write in the open group, or before
+	flushed   WriteID         // the last write in the group in flight, or before
+	durable   WriteID
 
 	choring    bool
 	choreDone  func(error)
@@ -113,8 +114,14 @@ func (w *writer) init(n *Node) {
 // full reports whether that many more bytes and entries should not be taken in
 // before the disk has caught up or has space again.
 func (w *writer) full(bytes, entries int) bool {
-	bytes += entries * entryInLog
-	return entries > 0 && (w.log.StagedBytes()+bytes > groupMax-groupReserve || w.log.NoSpace(bytes))
+	room := bytes + entries*entryInLog
+	return entries > 0 && (w.log.StagedBytes()+room > groupMax-groupReserve || w.log.NoSpace(room))
+}
+
+// noSpace reports whether that many more bytes and entries have no room because the disk is full: because the log has said
+// so, or because the group in flight does not fit.
+func (w *writer) noSpace(bytes, entries int) bool {
+	return w.spaceless || w.log.NoSpace(bytes+entries*entryInLog)
 }
 
 // busy reports whether anything is staged, in flight or being tidied up.
@@ -198,6 +205,7 @@ func (w *writer) endFlush(err error) {
 	if errors.Is(err, walrus.ErrNoSpace) && n.phase == running {
 		// Nothing was promised, and the same group can be written when there is space.
 		n.refuse(laneLog, err)
+		w.spaceless = true
 		w.flushAt = n.env.Now().Add(chorePause)
 		n.settle()
 		return
@@ -208,6 +216,7 @@ func (w *writer) endFlush(err error) {
 		return
 	}
 	w.flushing = false
+	w.spaceless = false
 	w.log.Publish(w.flush.group)
 	w.placed(w.log.Placed())
 	for w.durable < w.flushed {

@@ -21,6 +21,7 @@ const (
 	RefusedReplaced                         // a later leader's entry took the request's place in the log
 	RefusedStopping                         // the node is draining
 	RefusedMalformed                        // the request is not what AppendRequest makes
+	RefusedNoSpace                          // the node leads, and its disk is full: try again when there is space
 )
 
 // String returns the reason in words.
@@ -42,6 +43,8 @@ func (c RefusalCode) String() string {
 		return "stopping"
 	case RefusedMalformed:
 		return "malformed"
+	case RefusedNoSpace:
+		return "no space"
 	}
 	return fmt.Sprintf("refusal(%d)", uint8(c))
 }
@@ -77,7 +80,7 @@ func DecodeRefusal(p []byte) (Refusal, error) {
 		return Refusal{}, fmt.Errorf("%w: %d bytes", errRefusal, len(p))
 	}
 	r := Refusal{Code: RefusalCode(p[0]), Leader: runtime.NodeID(binary.LittleEndian.Uint64(p[1:]))}
-	if r.Code < RefusedNotReady || r.Code > RefusedMalformed {
+	if r.Code < RefusedNotReady || r.Code > RefusedNoSpace {
 		return Refusal{}, fmt.Errorf("%w: code %d", errRefusal, p[0])
 	}
 	return r, nil

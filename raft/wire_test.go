@@ -147,13 +147,13 @@ func FuzzDecodeMessage(f *testing.F) {
 }
 
 func TestRefusalSurvivesItsCodec(t *testing.T) {
-	for code := RefusedNotReady; code <= RefusedStopping; code++ {
+	for code := RefusedNotReady; code <= RefusedNoSpace; code++ {
 		want := Refusal{Code: code, Leader: runtime.NodeID(code) << 40}
 		if got, err := DecodeRefusal(want.Append(nil)); err != nil || got != want {
 			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
 	}
-	for _, p := range [][]byte{nil, make([]byte, refusalSize), make([]byte, refusalSize+1), append([]byte{99}, make([]byte, 8)...)} {
+	for _, p := range [][]byte{nil, make([]byte, refusalSize), make([]byte, refusalSize+1), append([]byte{byte(RefusedNoSpace) + 1}, make([]byte, 8)...)} {
 		if _, err := DecodeRefusal(p); !errors.Is(err, errRefusal) {
 			t.Errorf("%x: got %v, want errRefusal", p, err)
 		}

@@ -299,3 +299,12 @@ func FuzzPeers(f *testing.F) {
 		}
 	})
 }
+
+// A full disk is not that too much is under way: the client is told which, and that nothing was done.
+func TestFullDiskIsSaid(t *testing.T) {
+	answer := httptest.NewRecorder()
+	(&server{}).fail(answer, fmt.Errorf("%w: %w", cluster.ErrRefused, cluster.ErrNoSpace))
+	if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "disk is full") {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}

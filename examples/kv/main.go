@@ -17,9 +17,10 @@
 //	GET    /metrics       for Prometheus                  200
 //
 // A cas whose old is null, or left out, expects that there is no such key. What was not done is answered with 421 if another
-// member must be asked, as when --forward is off, and with 503 otherwise; 504 says that it may have been done, or not. The
-// body of an answer beyond 299 is {"error": ..., "outcome": "refused" or "unknown", "leader": ...}, and a Leader header names the HTTP address of
-// who leads, if that is known.
+// member must be asked, as when --forward is off, and with 503 otherwise, as
+// when nobody leads or the disk of who does is full; 504 says that it may have been done, or not. The body of an answer
+// beyond 299 is {"error": ..., "outcome": "refused" or "unknown", "leader": ...}, and a Leader header names the HTTP
+// address of who leads, if that is known.
 //
 // The first interrupt (or SIGTERM) drains: requests under way are finished, then the member ends. A second ends it at once.
 // The exit status is 0 after a drain, 2 if the arguments are wrong, and 1 if anything else is.

@@ -26,6 +26,8 @@ var (
 	ErrNotReady = errors.New("not ready yet")
 	// ErrBusy means that too much is under way. It may be tried again later.
 	ErrBusy = errors.New("too much is under way")
+	// ErrNoSpace means that the disk of the member that leads is full. It may be tried again when there is space.
+	ErrNoSpace = errors.New("the leader's disk is full")
 	// ErrTooLarge means that the request is larger than may be.
 	ErrTooLarge = errors.New("too large")
 	// ErrReplaced means that a later leader has put something else in the request's place.
@@ -121,6 +123,8 @@ func (m *Member) reason(r raft.Refusal) error {
 		return &NotLeaderError{Leader: leader}
 	case raft.RefusedBusy:
 		return ErrBusy
+	case raft.RefusedNoSpace:
+		return ErrNoSpace
 	case raft.RefusedTooLarge:
 		return ErrTooLarge
 	case raft.RefusedExpired:

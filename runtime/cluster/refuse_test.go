@@ -266,6 +266,21 @@ func TestFullDiskIsSaidAndWaitedFor(t *testing.T) {
 		given <- err
 	}()
 	log.await(t, "WARN", "the disk", "no space left on device")
+	cmd.Value = make([]byte, kv.ValueMax)
+	refusals := make(chan error, 1<<7)
+	for range cap(refusals) {
+		go func() {
+			if _, err := m.Propose(ctx, cmd.Append(nil)); cluster.OutcomeOf(err) == runtime.Refused {
+				refusals <- err
+			}
+		}()
+	}
+	select {
+	case err := <-refusals: // of those that find no room behind the first
+		oneLine(t, err, cluster.ErrNoSpace, "disk is full")
+	case <-r.within().Done():
+		t.Error("nothing is refused")
+	}
 	cancel()
 	if err := <-given; cluster.OutcomeOf(err) != runtime.Unknown {
 		t.Errorf("the write that did not fit: %v", err)
