@@ -209,7 +209,7 @@ func (c *calls) tick(now runtime.Instant) {
 			continue
 		}
 		c.parked = remove(c.parked, x)
-		c.reply(x, runtime.Refused, x.refusal)
+		c.giveUp(x, now)
 	}
 	for _, x := range slices.Clone(c.forwarded) {
 		if x.until > now {
@@ -223,6 +223,17 @@ func (c *calls) tick(now runtime.Instant) {
 			c.reply(x, runtime.Unknown, nil)
 		}
 	}
+}
+
+// giveUp ends a wait that was in vain. Who was parked while the node booted may have waited for a leader most of the time, and is
+// told so: the engine, asked again, says how things are now.
+func (c *calls) giveUp(x *call, now runtime.Instant) {
+	if r, err := raft.DecodeRefusal(x.refusal); err == nil && r.Code == raft.RefusedNotReady && x.deadline > now {
+		x.until = runtime.Never
+		c.node.engine.Call(x.id, x.deadline, x.req)
+		return
+	}
+	c.reply(x, runtime.Refused, x.refusal)
 }
 
 // stop refuses what waits for a leader.

@@ -245,6 +245,24 @@ func TestCallsWaitForALeader(t *testing.T) {
 	w.want(b, "")
 }
 
+// TestWaitTellsWhatItWaitedFor has a call come while the node boots, and then nobody leads.
+func TestWaitTellsWhatItWaitedFor(t *testing.T) {
+	w := newTestWorld(t, 2, nil)
+	second := w.nodes[1]
+	second.lead(0, 2)
+	second.engine.ready = false
+	a := w.call(2, "early")
+	w.run(500 * time.Millisecond)
+	second.engine.ready = true
+	w.run(499 * time.Millisecond)
+	w.want(a, "")
+	w.run(2 * time.Millisecond)
+	w.want(a, "refused: raft: refused: not the leader")
+	if n := second.count(CallParked); n != 1 {
+		t.Errorf("parked %d times", n)
+	}
+}
+
 // TestUnansweredIsUnknown loses what is sent to the leader, once a session is open.
 func TestUnansweredIsUnknown(t *testing.T) {
 	w := newTestWorld(t, 2, nil)
