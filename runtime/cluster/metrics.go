@@ -30,7 +30,7 @@ var (
 	shipBytes  = desc("octopii_ship_held_bytes", "Bytes held for fetches.")
 	shipQueue  = desc("octopii_ship_queue", "Chunks that other members have asked for and not got yet.")
 
-	peerUp      = desc("octopii_peer_connected", "1 if frames can leave for that member.", "peer")
+	peerUp      = desc("octopii_peer_connected", "1 if frames can leave for that member at once: there is no connection to one that was never sent anything.", "peer")
 	peerDials   = desc("octopii_peer_dials_total", "Attempts to connect to that member.", "peer", "result")
 	peerFrames  = desc("octopii_peer_frames_total", "Frames that the connection carried or lost.", "peer", "channel", "what")
 	peerBytes   = desc("octopii_peer_bytes_total", "Bytes that the connection carried.", "peer", "channel", "what")

@@ -125,6 +125,9 @@ func TestTakenAddressIsSaid(t *testing.T) {
 	cfg.Listen = socket.LocalAddr().String()
 	_, err = cluster.Start(t.Context(), cfg, newMachine)
 	oneLine(t, err, nil, cfg.Listen, "in use")
+	if err != nil && strings.Count(err.Error(), cfg.Listen) != 1 {
+		t.Errorf("%q says the address more than once", err)
+	}
 }
 
 // book is a log handler that keeps what is said.

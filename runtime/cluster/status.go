@@ -40,7 +40,9 @@ type Status struct {
 // PeerStatus is a member as another sees it.
 type PeerStatus struct {
 	Peer
-	// Connected says that frames can leave for it; of the member itself, that it runs.
+	// Connected says that frames can leave for it at once; of the member itself, that it runs. Connections are made when there is
+	// something to send: between two members that have nothing to say to each other, as two idle followers, it is false, and
+	// nothing is wrong.
 	Connected bool
 	// Link are the counters of what went to and came from it.
 	Link quic.PeerStats

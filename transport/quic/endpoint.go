@@ -72,6 +72,10 @@ func Listen(cfg Config) (*Endpoint, error) {
 		e.socket, err = net.ListenUDP("udp", addr)
 	}
 	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err // which does not say the address again
+		}
 		return nil, fmt.Errorf("quic: listen on %s: %w", cfg.Listen, err)
 	}
 	e.quic = e.cfg.connection()

@@ -239,3 +239,16 @@ func FuzzReadHello(f *testing.F) {
 		}
 	})
 }
+
+func TestNoticeReadsWell(t *testing.T) {
+	for want, n := range map[string]Notice{
+		"quic: connected to n2 at h:1":              {Kind: Connected, Peer: 2, Addr: "h:1"},
+		"quic: connected from n2 at h:1":            {Kind: Connected, Peer: 2, Addr: "h:1", Inbound: true},
+		"quic: disconnected from n2 at h:1":         {Kind: Disconnected, Peer: 2, Addr: "h:1"},
+		"quic: disconnected from n2 at h:1: closed": {Kind: Disconnected, Peer: 2, Addr: "h:1", Inbound: true, Err: errors.New("closed")},
+	} {
+		if got := n.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

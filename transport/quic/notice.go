@@ -39,7 +39,7 @@ type Notice struct {
 // String returns the notice as one line.
 func (n Notice) String() string {
 	to := "to"
-	if n.Inbound {
+	if n.Inbound || n.Kind == Disconnected {
 		to = "from"
 	}
 	switch {
