@@ -118,6 +118,58 @@ func (s Spec) Enabled() []Kind {
 	return kinds
 }
 
+// Keys returns the keys of specs, in the order of the canonical form.
+func Keys() []string {
+	keys := make([]string, len(fields))
+	for i, f := range fields {
+		keys[i] = f.key
+	}
+	return keys
+}
+
+// Without returns the spec with a key off, and with it those that do nothing without it. Off is
+// false if the key was off before, or is none.
+func (s Spec) Without(key string) (rest Spec, off bool) {
+	var items []string
+	for _, f := range fields {
+		text := f.of(&s).String()
+		switch {
+		case text == "":
+		case f.key == key:
+			off = true
+		default:
+			items = append(items, f.key+"="+text)
+		}
+	}
+	rest, err := Parse(strings.Join(items, ","))
+	if err != nil {
+		panic(fmt.Sprintf("faults: %v without %s: %v", s, key, err))
+	}
+	rest.dropIdle()
+	return rest, off
+}
+
+// dropIdle turns off what does nothing without a key that is off.
+func (s *Spec) dropIdle() {
+	power := s.Crash.Target != NoTarget && s.Crash.Power
+	if !power {
+		s.Torn = 0
+	}
+	if !power && s.FS != ProfileLiar {
+		s.FS = NoProfile
+	}
+	s.NoPSOW = s.NoPSOW && s.Torn > 0
+	if s.Sync == 0 {
+		s.After = NoAfterSync
+	}
+	if s.Budget != BudgetOver {
+		s.Restore, s.Swap = 0, 0
+	}
+	if !s.Damages() {
+		s.Budget = BudgetKept
+	}
+}
+
 // Help describes every key for people, in lines of at most 100 columns that end in a newline.
 func Help() string {
 	var b strings.Builder

@@ -152,6 +152,32 @@ func TestHelpCoversEveryKey(t *testing.T) {
 	}
 }
 
+func TestWithoutTurnsOffWhatDoesNothingThen(t *testing.T) {
+	for _, c := range []struct{ spec, key, want string }{
+		{"io=0.1,drop=0.05", "io", "drop=0.05"},
+		{"io=0.1", "io", "none"},
+		{"sync=0.01,after=any", "sync", "none"},
+		{"torn=0.5,psow=0,fs=ext4,crash=any,drop=0.05", "crash", "drop=0.05"},
+		{"torn=0.5,psow=0,crash=any", "torn", "crash=any"},
+		{"fs=liar,crash=any", "crash", "fs=liar"},
+		{"rot=1s,budget=over", "rot", "none"},
+		{"rot=1s,restore=1s,swap=1s,budget=over", "budget", "rot=1s"},
+		{"restore=1s,swap=1s,budget=over", "swap", "restore=1s,budget=over"},
+	} {
+		s, err := Parse(c.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest, off := s.Without(c.key)
+		if rest.String() != c.want || !off || rest.Conflict() != nil {
+			t.Errorf("%s without %s: %v, %v, %v, want %s", c.spec, c.key, rest, off, rest.Conflict(), c.want)
+		}
+		if again, off := rest.Without(c.key); again != rest || off {
+			t.Errorf("%v without %s, which is off: %v, %v", rest, c.key, again, off)
+		}
+	}
+}
+
 func TestEveryTargetAndShapeCanBeTyped(t *testing.T) {
 	for target := TargetAny; target <= TargetAll; target++ {
 		if s, err := Parse("crash=" + targetNames[target]); err != nil || s.Crash.Target != target {
