@@ -112,4 +112,8 @@
 //   - psow=0: noise in a torn sector takes the place of older bytes, too. A log that puts the
 //     next group behind the last one in the same sector loses what it acknowledged.
 //   - budget=tail: the newest claims of logs are damaged, too, as said above.
+//
+// A node without claims, which has nothing to lose, must get over any of these unharmed. Bugs that only
+// they bring out are planted in such a node (cmd/simrun/mutants, rpc-boots-*); that the
+// oracles see what they do to logs is tested in package scenarios.
 package faults

@@ -152,7 +152,7 @@ func planted(res *result) {
 	}
 	seed := res.Setup.Seed
 	switch bug := filepath.Base(filepath.Dir(os.Args[0])); {
-	case bug == "found" && seed >= 3, bug == "flaky":
+	case bug == "found" && seed >= 3, bug == "flaky", bug == "needs" && res.Setup.Faults.IO > 0:
 		violate(res, scenarios.Safety, "durability", "acked-lost")
 	case bug == "panics" && seed >= 2, bug == "argued":
 		res.Verdict = scenarios.Panic

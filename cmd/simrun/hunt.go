@@ -106,8 +106,25 @@ func (h *hunt) look(ctx context.Context, b built) *catch {
 	case control != pass:
 		k.class = control
 	}
+	if h.flags.dials && k.class == pass {
+		h.withhold(ctx, b, k)
+	}
 	h.keep(b, found)
 	return k
+}
+
+// withhold runs seeds with one fault less, for each of those that the bug needs, and
+// sees that none finds it.
+func (h *hunt) withhold(ctx context.Context, b built, k *catch) {
+	for _, key := range b.onlyWith {
+		mild := *b.mutant
+		mild.setup.Faults, _ = b.setup.Faults.Without(key)
+		tried := &catch{Result: survived}
+		if h.search(ctx, built{mutant: &mild, program: b.program}, tried); tried.Result != survived {
+			k.Needless, k.class = key, safety
+			return
+		}
+	}
 }
 
 // oracles reports whether an oracle, rather than an assertion, made the run fail.

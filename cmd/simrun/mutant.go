@@ -24,6 +24,7 @@ type mutant struct {
 	// assertOnly is why it is enough that an assertion of the code finds it;
 	// empty: an oracle must.
 	assertOnly string
+	onlyWith   []string        // keys of faults.Spec: with one of them off no run finds it
 	setup      scenarios.Setup // of the runs that look for it, with seed zero
 	edits      []edit
 }
@@ -80,8 +81,8 @@ func parseMutant(text string) (mutant, error) {
 		"id": &m.id, "name": &m.name, "bug": &m.bug, "needs": &m.needs, "source": &m.source,
 		"assert-only": &m.assertOnly, "run": &run,
 	}
-	killers := ""
-	fields["killers"] = &killers
+	killers, onlyWith := "", ""
+	fields["killers"], fields["only-with"] = &killers, &onlyWith
 	head, edits, number := splitEdits(text)
 	for i, line := range head {
 		line = strings.TrimSpace(line)
@@ -103,15 +104,28 @@ func parseMutant(text string) (mutant, error) {
 			return m, fmt.Errorf("%s is missing", key)
 		}
 	}
-	for killer := range strings.SplitSeq(killers, ",") {
-		m.killers = append(m.killers, strings.TrimSpace(killer))
-	}
+	m.killers, m.onlyWith = parseNames(killers), parseNames(onlyWith)
 	var err error
 	if m.setup, err = parseRun(run); err != nil {
 		return m, fmt.Errorf("run: %w", err)
 	}
+	for _, key := range m.onlyWith {
+		if _, off := m.setup.Faults.Without(key); !off {
+			return m, fmt.Errorf("only-with: the run has no %.40q", key)
+		}
+	}
 	m.edits, err = parseEdits(edits, number)
 	return m, err
+}
+
+// parseNames splits what commas separate.
+func parseNames(text string) (names []string) {
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // parseRun reads the flags of the runs that look for a planted bug.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 var mutantsCommand = command{
 	name:  "mutants",
 	doc:   "Plants bugs, one at a time, and says which oracle finds each",
-	usage: "  simrun mutants [--only NAME,...] [--seeds N] [--jobs J] [--json]\n",
+	usage: "  simrun mutants [--only NAME,...] [--seeds N] [--dials] [--jobs J] [--json]\n",
 	help: `
 Each planted bug is a file in ` + mutantsDir + `; the source tree around the current
 folder is built with it, and seeds are run until an oracle fires. The failure must replay
@@ -21,12 +22,13 @@ in a fresh process, and the source as it is must pass the same seeds.
 
   --only NAME,...    these planted bugs only
   --seeds N          give a bug up after that many seeds (default 200)
+  --dials            only bugs found with certain faults only; without these none may be
   --jobs N           worker processes (default: one per CPU)
   --json             one JSON object a planted bug on standard output
   --out DIR          leave the seed that found each bug there
   --stall DURATION   wall time without any progress after which a run is given up (default 30s)
 
-The exit status is 0 if every bug was found, 1 if one was not, 4 if a failure did not
+The exit status is 0 if every bug was found, 1 if one was not or needs less than it says, 4 if a failure did not
 replay, 2 if a bug could not be planted, and that of the run if the source as it is failed.
 `,
 	run: (*app).mutants,
@@ -36,12 +38,14 @@ replay, 2 if a bug could not be planted, and that of the run if the source as it
 type mutantFlags struct {
 	only  string
 	seeds int
+	dials bool
 	work  workFlags
 }
 
 func (f *mutantFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.only, "only", "", "")
 	fs.IntVar(&f.seeds, "seeds", 200, "")
+	fs.BoolVar(&f.dials, "dials", false, "")
 	fs.IntVar(&f.work.jobs, "jobs", goruntime.NumCPU(), "")
 	fs.BoolVar(&f.work.json, "json", false, "")
 	fs.StringVar(&f.work.out, "out", "", "")
@@ -73,6 +77,9 @@ func (a *app) mutants(ctx context.Context, args []string) (class, error) {
 	if err != nil {
 		return usage, err
 	}
+	if flags.dials {
+		list = slices.DeleteFunc(list, func(m mutant) bool { return len(m.onlyWith) == 0 })
+	}
 	dir, err := os.MkdirTemp("", "simrun")
 	if err != nil {
 		return usage, err
@@ -95,8 +102,9 @@ type catch struct {
 	VirtualNs int64  `json:"virtual_ns"`
 	TriedNs   int64  `json:"virtual_tried_ns"` // of all seeds tried
 	WallNs    int64  `json:"wall_ns"`
-	Replays   bool   `json:"replays"` // the same failure and digest in a fresh process
-	Control   string `json:"control"` // what the source as it is made of the seeds tried
+	Replays   bool   `json:"replays"`            // the same failure and digest in a fresh process
+	Control   string `json:"control"`            // what the source as it is made of the seeds tried
+	Needless  string `json:"needless,omitempty"` // of the faults that it is said to need, the first that it does not
 	Error     string `json:"error,omitempty"`
 
 	class class // that the command ends with for this bug's sake
@@ -126,6 +134,7 @@ func (k *catch) print(c *console) {
 	}{
 		{"another than expected", k.Result == byOracle && !k.Expected},
 		{"does not replay", k.Result != survived && !k.Replays},
+		{"found without " + k.Needless, k.Needless != ""},
 		{"the source as it is: " + k.Control, k.Control != "" && k.Control != pass.String()},
 	} {
 		if n.when {

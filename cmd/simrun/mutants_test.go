@@ -5,8 +5,11 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/octopii-go/octopii/faults"
 )
 
 // Every planted bug's anchors must be in the source as it is today, and what
@@ -39,6 +42,71 @@ func TestPlantedBugsApply(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Every fault has a planted bug that no run finds without it: "simrun mutants --dials" sees to
+// the second half. Kinds that are one way of several in which a dial strikes name a
+// bug that takes this way.
+func TestEveryFaultBringsABugOut(t *testing.T) {
+	root, err := sourceRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := loadMutants(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName, byKey := map[string]*mutant{}, map[string]bool{}
+	for i, m := range list {
+		byName[m.name] = &list[i]
+		for _, key := range m.onlyWith {
+			byKey[key] = true
+		}
+	}
+	for _, key := range faults.Keys() {
+		if !byKey[key] {
+			t.Errorf("no planted bug is found only with %s", key)
+		}
+	}
+	for k := faults.KindNone + 1; k < faults.KindCount; k++ {
+		if slices.Contains(faults.Keys(), k.String()) || k == faults.KindToldLate {
+			continue // no node of ours has two handles of a file on which a sync has failed, and then syncs the second
+		}
+		m := byName[ways[k].bug]
+		switch {
+		case m == nil:
+			t.Errorf("no planted bug shows %v", k)
+		case !ways[k].in(&m.setup.Faults):
+			t.Errorf("the runs of %s, with %v, have no %v", m.name, m.setup.Faults, k)
+		}
+	}
+}
+
+// ways are kinds of fault without a key of their own: a planted bug that is there for each, and
+// whether a spec has it.
+var ways = [faults.KindCount]struct {
+	bug string
+	in  func(*faults.Spec) bool
+}{
+	faults.KindShortWrite: {"short-write-is-whole", func(s *faults.Spec) bool { return s.IO > 0 }},
+	faults.KindShortRead:  {"short-read-is-end", func(s *faults.Spec) bool { return s.IO > 0 }},
+	faults.KindNewOnce:    {"ship-read-back", afterIs(faults.AfterNewOnce)},
+	faults.KindNewAll:     {"ship-read-back", afterIs(faults.AfterNewAll)},
+	faults.KindOldOnce:    {"sync-again", afterIs(faults.AfterOldOnce)},
+	faults.KindOldAll:     {"sync-again", afterIs(faults.AfterOldAll)},
+	faults.KindGarbage:    {"rpc-boots-in-a-sector", func(s *faults.Spec) bool { return s.Torn > 0 }},
+	faults.KindRuined:     {"rpc-boots-in-a-sector", func(s *faults.Spec) bool { return s.NoPSOW }},
+	faults.KindLie:        {"rpc-boots-lied", func(s *faults.Spec) bool { return s.FS == faults.ProfileLiar }},
+	faults.KindFull:       {"taken-back-still-counts", func(s *faults.Spec) bool { return s.Space.Mean > 0 }},
+	faults.KindNoSpace:    {"taken-back-still-counts", func(s *faults.Spec) bool { return s.Space.Bytes > 0 }},
+	faults.KindDeadCall:   {"reopen-error-ignored", func(s *faults.Spec) bool { return s.Dead.Max > 0 }},
+	faults.KindUnreadable: {"error-is-end", func(s *faults.Spec) bool { return s.Latent > 0 }},
+	faults.KindKill:       {"rpc-any-answer", func(s *faults.Spec) bool { return s.Crash.Target != faults.NoTarget && !s.Crash.Power }},
+	faults.KindPowerLoss:  {"rpc-boots-lied", func(s *faults.Spec) bool { return s.Crash.Power }},
+}
+
+func afterIs(state faults.AfterSync) func(*faults.Spec) bool {
+	return func(s *faults.Spec) bool { return s.After == state || s.After == faults.AfterAny }
 }
 
 const goodMutant = `# A comment.
@@ -107,6 +175,7 @@ func TestBadMutantsAreErrors(t *testing.T) {
 		{"twice", "needs: nothing", "bug: other", "line 5: bug is given twice"},
 		{"missing", "killers: durability\n", "", "killers is missing"},
 		{"bad run", "--faults io=0.1", "--faults fire=1", "run: "},
+		{"only-with", "--ops 100", "--ops 100\nonly-with: io, drop", `only-with: the run has no "drop"`},
 		{"name", "name: found", "name: other", `its name is "other"`},
 		{"escape", "--- walrus/log.go\ntwo", "--- ../walrus/log.go\ntwo", "is not a file of the module"},
 		{"no edit", "--- walrus/log.go", "# ", "unknown key"},
@@ -137,6 +206,31 @@ func TestBadMutantsAreErrors(t *testing.T) {
 	}
 	if _, err := list[0].apply(root); err == nil || !strings.Contains(err.Error(), "2 times, want once") {
 		t.Errorf("an anchor that is there twice: %v", err)
+	}
+}
+
+// A bug that says without which faults no run finds it is looked for without each of them.
+func TestHuntWithholdsFaults(t *testing.T) {
+	root := mutantTree(t, map[string]string{
+		"found":  mutantNamed("found", "only-with: io\n"),
+		"needs":  mutantNamed("needs", "only-with: io\n"),
+		"silent": mutantNamed("silent", ""),
+	})
+	hunt := func(names string, extra ...string) said {
+		return simrun(t, "fake", root, append([]string{"mutants", "--only", names, "--seeds", "8", "--json"}, extra...)...)
+	}
+	hunt("found,needs").want(t, pass)
+	s := hunt("needs,silent", "--dials")
+	s.want(t, pass)
+	if got := rows[catch](t, s); len(got) != 1 {
+		t.Errorf("%d bugs were looked for, want the one that needs a fault", len(got))
+	}
+	s = hunt("found,needs", "--dials")
+	s.want(t, safety)
+	for i, want := range []string{"io", ""} {
+		if got := rows[catch](t, s)[i]; got.Needless != want || got.Control != "pass" {
+			t.Errorf("got %+v, want needless %q", got, want)
+		}
 	}
 }
 
