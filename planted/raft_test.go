@@ -82,4 +82,9 @@ var inRaft = []bug{
 		"	if c.role != Leader && c.now < e.at && c.now.Sub(e.since) >= e.timeout {",
 		"	if c.role == Leader && c.now < e.at {",
 	},
+	{
+		"a full disk ends the replica", "TestFullDiskIsARefusal", "raft/hashi/store.go",
+		"	case errors.Is(err, walrus.ErrNoSpace), errors.Is(err, walrus.ErrFull), errors.Is(err, walrus.ErrTooLarge), errors.Is(err, walrus.ErrGap):",
+		"	case errors.Is(err, walrus.ErrFull), errors.Is(err, walrus.ErrTooLarge), errors.Is(err, walrus.ErrGap):",
+	},
 }

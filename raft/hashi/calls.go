@@ -188,6 +188,8 @@ func (e *Engine) classify(err error) answer {
 	case errors.Is(err, hraft.ErrEnqueueTimeout):
 		return refused(raft.RefusedExpired, 0)
 	case errors.Is(err, ErrFailed):
+	case errors.Is(err, walrus.ErrNoSpace):
+		return refused(raft.RefusedNoSpace, 0)
 	case errors.Is(err, walrus.ErrFull):
 		return refused(raft.RefusedBusy, 0)
 	case errors.Is(err, walrus.ErrTooLarge):

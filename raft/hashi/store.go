@@ -116,7 +116,9 @@ func (s *Store) append(b *walrus.Batch) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, walrus.ErrFull), errors.Is(err, walrus.ErrTooLarge), errors.Is(err, walrus.ErrGap):
+	case errors.Is(err, walrus.ErrFailed):
+		return s.fail(err)
+	case errors.Is(err, walrus.ErrNoSpace), errors.Is(err, walrus.ErrFull), errors.Is(err, walrus.ErrTooLarge), errors.Is(err, walrus.ErrGap):
 		return fmt.Errorf("hashi: %w", err)
 	}
 	return s.fail(err)
