@@ -57,6 +57,7 @@ func (c *child) do(t task, quit <-chan struct{}) (*outcome, bool) {
 	alarm := time.NewTimer(t.Stall)
 	defer alarm.Stop()
 	var last beat
+	late := false // it has stood still for that long, and has not said where
 	if c.tasks.Encode(t) != nil {
 		return c.died(last, time.Since(begun)), false
 	}
@@ -71,10 +72,19 @@ func (c *child) do(t task, quit <-chan struct{}) (*outcome, bool) {
 			case m.Beat != nil:
 				if m.Beat.Steps != last.Steps {
 					alarm.Reset(t.Stall)
+					late = false
 				}
-				last = *m.Beat
+				if last = *m.Beat; late && last.Stacks != "" {
+					c.kill()
+					return stalled(t, last, time.Since(begun)), false
+				}
 			}
 		case <-alarm.C:
+			if !late && last.Stacks == "" { // on a busy machine it may not have come to that
+				late = true
+				alarm.Reset(t.Stall)
+				continue
+			}
 			c.kill()
 			return stalled(t, last, time.Since(begun)), false
 		case <-quit:
