@@ -26,6 +26,7 @@ type mutant struct {
 	assertOnly string
 	onlyWith   []string        // keys of faults.Spec: with one of them off no run finds it
 	setup      scenarios.Setup // of the runs that look for it, with seed zero
+	editsOf    string          // the planted bug that has the edits; empty: this one
 	edits      []edit
 }
 
@@ -57,29 +58,45 @@ func loadMutants(root string, names []string) ([]mutant, error) {
 	}
 	var all []mutant
 	for _, name := range names {
-		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(mutantsDir), name+mutantSuffix))
+		m, err := loadMutant(root, name)
 		if err != nil {
-			return nil, fmt.Errorf("no planted bug %q in %s", name, mutantsDir)
+			return nil, err
 		}
-		m, err := parseMutant(string(text))
-		if err == nil && m.name != name {
-			err = fmt.Errorf("its name is %q", m.name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s/%s%s: %w", mutantsDir, name, mutantSuffix, err)
+		if m.editsOf != "" {
+			other, err := loadMutant(root, m.editsOf)
+			if err != nil {
+				return nil, fmt.Errorf("edits of %s: %w", name, err)
+			}
+			m.edits = other.edits
 		}
 		all = append(all, m)
 	}
 	return all, nil
 }
 
-// parseMutant reads a planted bug: lines of "key: value", then its edits.
+// loadMutant reads a planted bug, without the edits of another.
+func loadMutant(root, name string) (mutant, error) {
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(mutantsDir), name+mutantSuffix))
+	if err != nil {
+		return mutant{}, fmt.Errorf("no planted bug %q in %s", name, mutantsDir)
+	}
+	m, err := parseMutant(string(text))
+	if err == nil && m.name != name {
+		err = fmt.Errorf("its name is %q", m.name)
+	}
+	if err != nil {
+		return mutant{}, fmt.Errorf("%s/%s%s: %w", mutantsDir, name, mutantSuffix, err)
+	}
+	return m, nil
+}
+
+// parseMutant reads a planted bug: lines of "key: value", then its edits, if they are not another's.
 func parseMutant(text string) (mutant, error) {
 	var m mutant
 	run := ""
 	fields := map[string]*string{
 		"id": &m.id, "name": &m.name, "bug": &m.bug, "needs": &m.needs, "source": &m.source,
-		"assert-only": &m.assertOnly, "run": &run,
+		"assert-only": &m.assertOnly, "run": &run, "edits-of": &m.editsOf,
 	}
 	killers, onlyWith := "", ""
 	fields["killers"], fields["only-with"] = &killers, &onlyWith
@@ -114,7 +131,12 @@ func parseMutant(text string) (mutant, error) {
 			return m, fmt.Errorf("only-with: the run has no %.40q", key)
 		}
 	}
-	m.edits, err = parseEdits(edits, number)
+	switch {
+	case m.editsOf == "":
+		m.edits, err = parseEdits(edits, number)
+	case len(edits) > 0:
+		err = fmt.Errorf("line %d: an edit, beside those of %s", number, m.editsOf)
+	}
 	return m, err
 }
 

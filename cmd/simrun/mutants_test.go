@@ -169,6 +169,26 @@ func TestMutantIsReadAndApplied(t *testing.T) {
 	}
 }
 
+// A bug may have the edits of another, and runs of its own.
+func TestMutantHasTheEditsOfAnother(t *testing.T) {
+	head, _, _ := strings.Cut(goodMutant, "\n--- ")
+	like := func(name string) string {
+		return strings.Replace(head, "name: found", "name: alike", 1) + "\nedits-of: " + name + "\n"
+	}
+	root := mutantTree(t, map[string]string{"found": goodMutant, "alike": like("found")})
+	list, err := loadMutants(root, []string{"alike"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := list[0].apply(root); err != nil || !strings.Contains(string(changed["walrus/log.go"]), "TWO") {
+		t.Errorf("changed %q, %v", changed["walrus/log.go"], err)
+	}
+	root = mutantTree(t, map[string]string{"alike": like("gone")})
+	if _, err := loadMutants(root, nil); err == nil || !strings.Contains(err.Error(), `no planted bug "gone"`) {
+		t.Errorf("the edits of nobody: %v", err)
+	}
+}
+
 func TestBadMutantsAreErrors(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"unknown key", "needs:", "wants:", `line 5: unknown key "wants"`},
@@ -177,6 +197,7 @@ func TestBadMutantsAreErrors(t *testing.T) {
 		{"bad run", "--faults io=0.1", "--faults fire=1", "run: "},
 		{"only-with", "--ops 100", "--ops 100\nonly-with: io, drop", `only-with: the run has no "drop"`},
 		{"name", "name: found", "name: other", `its name is "other"`},
+		{"edits of two", "--ops 100", "--ops 100\nedits-of: other", "an edit, beside those of other"},
 		{"escape", "--- walrus/log.go\ntwo", "--- ../walrus/log.go\ntwo", "is not a file of the module"},
 		{"no edit", "--- walrus/log.go", "# ", "unknown key"},
 		{"same", "TWO", "two", "changes nothing"},
