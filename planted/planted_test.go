@@ -56,6 +56,7 @@ func TestBugsAreFound(t *testing.T) {
 	}
 	for _, b := range list {
 		t.Run(b.name, func(t *testing.T) {
+			t.Parallel() // one is built while another runs
 			path, dir := filepath.Join("..", b.file), t.TempDir()
 			here, err := filepath.Abs(path)
 			if err != nil {
