@@ -22,14 +22,7 @@ import (
 // Every planted bug compiles: who runs all of them is told last that one does not. Packages are checked
 // one at a time, against the others as they are without the bug.
 func TestPlantedBugsCompile(t *testing.T) {
-	root, err := sourceRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := loadMutants(root, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	root, list := plantedBugs(t)
 	c, err := newChecker(root)
 	if err != nil {
 		t.Fatal(err)

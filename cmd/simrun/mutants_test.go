@@ -12,17 +12,23 @@ import (
 	"github.com/octopii-go/octopii/faults"
 )
 
-// Every planted bug's anchors must be in the source as it is today, and what
-// it makes of a file must be Go.
-func TestPlantedBugsApply(t *testing.T) {
+// plantedBugs returns the root of the source tree, and what is planted there.
+func plantedBugs(t *testing.T) (root string, list []mutant) {
+	t.Helper()
 	root, err := sourceRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := loadMutants(root, nil)
-	if err != nil {
+	if list, err = loadMutants(root, nil); err != nil {
 		t.Fatal(err)
 	}
+	return root, list
+}
+
+// Every planted bug's anchors must be in the source as it is today, and what
+// it makes of a file must be Go.
+func TestPlantedBugsApply(t *testing.T) {
+	root, list := plantedBugs(t)
 	if len(list) == 0 {
 		t.Fatal("no planted bug")
 	}
@@ -48,14 +54,7 @@ func TestPlantedBugsApply(t *testing.T) {
 // the second half. Kinds that are one way of several in which a dial strikes name a
 // bug that takes this way.
 func TestEveryFaultBringsABugOut(t *testing.T) {
-	root, err := sourceRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := loadMutants(root, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, list := plantedBugs(t)
 	byName, byKey := map[string]*mutant{}, map[string]bool{}
 	for i, m := range list {
 		byName[m.name] = &list[i]
